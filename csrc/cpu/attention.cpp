@@ -1,0 +1,207 @@
+// attention over the paged cache, online softmax over tiles of kTile positions.
+//
+// A task is the query heads of one KV head for up to kQueries consecutive tokens of a sequence,
+// none of them across a chunk boundary, so all its rows share their first key. Tiles start there
+// and are cut where pages end; a query's result therefore depends on its position and the cache
+// alone, not on which tokens came with it.
+#include <cmath>
+#include <limits>
+
+#include "../plan/tiles.h"
+#include "operands.h"
+
+namespace ll4::cpu {
+
+namespace {
+
+constexpr int64_t kTile = 64;
+constexpr int64_t kQueries = 16;
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+struct Task {
+  int32_t sequence;
+  int32_t tokens;
+  int64_t position;  // of its first token
+  int64_t first_key;
+  int64_t row;  // of its first token in q and out
+};
+
+struct Job {
+  const ll4_attention_args &args;
+  const Kernels &kernels;
+  PageView pages;
+  int64_t heads, group, head_dim;
+  bool kv_bf16;
+
+  void run(const Task &task, int64_t kv_head, const Activations &queries, float *room) const;
+  const char *slot(const ll4_tensor &cache, int32_t sequence, int64_t position,
+                   int64_t kv_head) const;
+};
+
+// What a task needs beside its queries, in floats.
+struct Room {
+  float *scores;         // [rows, kTile]
+  float *out;            // [rows, D]
+  float *most;           // [rows]: the largest score so far
+  float *sum;            // [rows]: of exponentials
+  uint16_t *rounded;     // [rows, kTile]: the exponentials as bf16
+  static int64_t floats(int64_t rows, int64_t head_dim) {
+    return rows * (kTile + head_dim + 2 + kTile / 2);
+  }
+  Room(float *p, int64_t rows, int64_t head_dim)
+      : scores(p),
+        out(p + rows * kTile),
+        most(out + rows * head_dim),
+        sum(most + rows),
+        rounded(reinterpret_cast<uint16_t *>(sum + rows)) {}
+};
+
+const char *Job::slot(const ll4_tensor &cache, int32_t sequence, int64_t position,
+                      int64_t kv_head) const {
+  const int64_t page = pages.page(sequence, position);
+  const int64_t row =
+      (page * pages.heads() + kv_head) * pages.page_size() + position % pages.page_size();
+  return data<const char>(cache) + row * head_dim * (kv_bf16 ? 2 : 4);
+}
+
+// Calls body(offset in the tile, count, position) for each run of positions on one page.
+template <class Body>
+void each_run(const PageView &pages, int64_t first, int64_t end, Body body) {
+  for (int64_t at = first; at < end;) {
+    const int64_t page_end = (at / pages.page_size() + 1) * pages.page_size();
+    const int64_t count = std::min(end, page_end) - at;
+    body(at - first, count, at);
+    at += count;
+  }
+}
+
+// One row of scores to exponentials; `valid` of them are visible, the rest become 0. Returns by
+// what the row's earlier sums shrink.
+float softmax_row(const Kernels &kernels, float scale, float *scores, int64_t valid, float &most,
+                  float &sum) {
+  if (valid == 0) {
+    std::memset(scores, 0, kTile * sizeof *scores);
+    return 1.0f;
+  }
+  kernels.scale(scores, scale, scores, valid);
+  const float highest = std::max(most, kernels.max(scores, valid));
+  const float shrink = most == kMinusInfinity ? 0.0f : std::exp(most - highest);
+  sum = sum * shrink + kernels.exp_sum(scores, highest, scores, valid);
+  most = highest;
+  std::memset(scores + valid, 0, static_cast<size_t>(kTile - valid) * sizeof *scores);
+  return shrink;
+}
+
+void Job::run(const Task &task, int64_t kv_head, const Activations &queries, float *memory) const {
+  const int64_t rows = task.tokens * group;
+  const Room room(memory, rows, head_dim);
+  std::memset(room.out, 0, static_cast<size_t>(rows * head_dim) * sizeof(float));
+  std::fill(room.most, room.most + rows, kMinusInfinity);
+  std::fill(room.sum, room.sum + rows, 0.0f);
+  const int64_t end = task.position + task.tokens;
+  const Operands operands = queries.with(kv_bf16);
+  const bool pairs = operands == kBf16xBf16;
+
+  for (int64_t first = task.first_key; first < end; first += kTile) {
+    const int64_t last = std::min(end, first + kTile);
+    each_run(pages, first, last, [&](int64_t offset, int64_t count, int64_t position) {
+      kernels.dot[operands](Block{queries.data, head_dim,
+                                  slot(args.kv.k, task.sequence, position, kv_head), head_dim,
+                                  room.scores + offset, kTile, rows, count, head_dim});
+    });
+    for (int64_t r = 0; r < rows; r++) {
+      const int64_t position = task.position + r / group;
+      const int64_t valid = std::clamp<int64_t>(position + 1 - first, 0, last - first);
+      float *scores = room.scores + r * kTile;
+      const float shrink =
+          softmax_row(kernels, args.scale, scores, valid, room.most[r], room.sum[r]);
+      if (shrink != 1.0f) kernels.scale(room.out + r * head_dim, shrink, room.out + r * head_dim,
+                                        head_dim);
+    }
+    if (pairs) kernels.narrow(room.scores, room.rounded, rows * kTile);
+    each_run(pages, first, last, [&](int64_t offset, int64_t count, int64_t position) {
+      const void *weights = pairs ? static_cast<const void *>(room.rounded + offset)
+                                  : static_cast<const void *>(room.scores + offset);
+      kernels.outer[operands](Block{weights, kTile,
+                                    slot(args.kv.v, task.sequence, position, kv_head), head_dim,
+                                    room.out, head_dim, rows, head_dim, count});
+    });
+  }
+  const Rows32 out(kernels, args.out, heads * head_dim);
+  for (int64_t r = 0; r < rows; r++) {
+    float *result = room.out + r * head_dim;
+    kernels.scale(result, 1.0f / room.sum[r], result, head_dim);
+    out.store(task.row + r / group, (kv_head * group + r % group) * head_dim, result, head_dim);
+  }
+}
+
+std::vector<Task> plan_tasks(const BatchView &batch, int64_t chunk) {
+  std::vector<Task> tasks;
+  for (int32_t b = 0; b < batch.sequences; b++) {
+    const int64_t begin = batch.past[b];
+    const int64_t end = begin + batch.seq_start[b + 1] - batch.seq_start[b];
+    for (int64_t at = begin; at < end;) {
+      const int64_t first_key = chunk ? at / chunk * chunk : 0;
+      const int64_t stop = std::min({end, at + kQueries, chunk ? first_key + chunk : end});
+      tasks.push_back(Task{b, static_cast<int32_t>(stop - at), at, first_key,
+                           batch.seq_start[b] + (at - begin)});
+      at = stop;
+    }
+  }
+  return tasks;
+}
+
+// The rows of a task's queries, (token, head of the group) in order, in the operands' type.
+Activations gather_queries(const Job &job, const Task &task, int64_t kv_head, int32_t compute,
+                           float *wide, uint16_t *narrow) {
+  const int64_t d = job.head_dim;
+  const ll4_tensor &q = job.args.q;
+  for (int64_t i = 0; i < task.tokens; i++) {
+    const int64_t first = ((task.row + i) * job.heads + kv_head * job.group) * d;
+    float *to = wide + i * job.group * d;
+    if (q.dtype == LL4_BF16)
+      job.kernels.widen(data<const uint16_t>(q) + first, to, job.group * d);
+    else
+      std::memcpy(to, data<const float>(q) + first, static_cast<size_t>(job.group * d) * 4);
+  }
+  const int64_t n = task.tokens * job.group * d;
+  if (job.kernels.bf16_dot && job.kv_bf16 && compute != LL4_COMPUTE_F32) {
+    job.kernels.narrow(wide, narrow, n);
+    return Activations{narrow, true};
+  }
+  if (compute == LL4_COMPUTE_BF16) round_to_bf16(job.kernels, wide, n);
+  return Activations{wide, false};
+}
+
+}  // namespace
+
+void attention(ll4_stream &stream, const ll4_attention_args &a) {
+  Running running(stream);
+  Device &device = running.device;
+  const BatchView batch(a.batch);
+  const int64_t kv_heads = a.kv.k.shape[1];
+  const Job job{a,
+                device.kernels,
+                PageView(a.kv),
+                a.q.shape[1],
+                a.q.shape[1] / kv_heads,
+                a.q.shape[2],
+                a.kv.k.dtype == LL4_BF16};
+  const std::vector<Task> tasks = plan_tasks(batch, a.chunk);
+  const int64_t count = static_cast<int64_t>(tasks.size()) * kv_heads;
+
+  const int64_t most_rows = kQueries * job.group;
+  const int64_t queries = most_rows * job.head_dim;
+  const int64_t floats = 2 * queries + Room::floats(most_rows, job.head_dim);
+  device.pool.run(count, [&](int64_t i) {
+    const Task &task = tasks[static_cast<size_t>(i / kv_heads)];
+    thread_local std::vector<float> memory;
+    if (static_cast<int64_t>(memory.size()) < floats) memory.resize(static_cast<size_t>(floats));
+    float *wide = memory.data();
+    auto *narrow = reinterpret_cast<uint16_t *>(wide + queries);
+    const Activations q = gather_queries(job, task, i % kv_heads, a.compute, wide, narrow);
+    job.run(task, i % kv_heads, q, wide + 2 * queries);
+  });
+}
+
+}  // namespace ll4::cpu

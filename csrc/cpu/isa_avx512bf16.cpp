@@ -1,0 +1,27 @@
+// The kernels for avx512bf16; CMakeLists.txt gives this file its instruction-set flags, if the
+// processor family has them.
+#include "kernels.h"
+
+#if defined(__AVX512BF16__)
+
+#include "kernels_rows.h"
+#include "simd_avx512.h"
+
+namespace ll4::cpu {
+
+const Kernels *avx512bf16_kernels() {
+  static const Kernels kernels = make_kernels<Avx512Bf16>("avx512bf16");
+  return &kernels;
+}
+
+}  // namespace ll4::cpu
+
+#else
+
+namespace ll4::cpu {
+
+const Kernels *avx512bf16_kernels() { return nullptr; }
+
+}  // namespace ll4::cpu
+
+#endif

@@ -1,0 +1,151 @@
+// Loops over one row, for any vector type V. Sums run in kLanes x 4 lanes, in one fixed order.
+#pragma once
+
+#include "kernels_matmul.h"
+
+// Unnamed: each instruction set has its own copy, which the linker must not merge.
+namespace ll4::cpu {
+namespace {
+
+// e^x to about 1 ulp on [-87.3, 88.3], exactly 0 below it; the polynomial is Cephes' expf.
+template <class V>
+typename V::F exp(typename V::F x) {
+  using F = typename V::F;
+  const F lowest = V::set1(-87.33654f);
+  const F clamped = V::min(V::max(x, lowest), V::set1(88.37f));
+  const F magic = V::set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
+  const F n = V::sub(V::fma(clamped, V::set1(1.44269504f), magic), magic);
+  F r = V::fma(n, V::set1(-0.693359375f), clamped);
+  r = V::fma(n, V::set1(2.12194440e-4f), r);
+  F p = V::set1(1.9875691500e-4f);
+  p = V::fma(p, r, V::set1(1.3981999507e-3f));
+  p = V::fma(p, r, V::set1(8.3334519073e-3f));
+  p = V::fma(p, r, V::set1(4.1665795894e-2f));
+  p = V::fma(p, r, V::set1(1.6666665459e-1f));
+  p = V::fma(p, r, V::set1(5.0000001201e-1f));
+  p = V::fma(p, V::mul(r, r), V::add(r, V::set1(1.0f)));
+  return V::keep_if_ge(x, lowest, V::mul(p, V::pow2(n)));
+}
+
+// Calls body(offset, lanes) over n elements: full vectors, then the rest.
+template <class V, class Body>
+void each_vector(int64_t n, Body body) {
+  int64_t i = 0;
+  for (; i + V::kLanes <= n; i += V::kLanes) body(i, V::kLanes);
+  if (i < n) body(i, static_cast<int>(n - i));
+}
+
+template <class V, class T>
+typename V::F load_lanes(const T *p, int n) {
+  return n == V::kLanes ? V::load(p) : V::load_n(p, n);
+}
+
+template <class V, class T>
+void store_lanes(T *p, typename V::F v, int n) {
+  if (n == V::kLanes)
+    V::store(p, v);
+  else
+    V::store_n(p, v, n);
+}
+
+template <class V>
+struct Rows {
+  using F = typename V::F;
+
+  static void widen(const uint16_t *x, float *out, int64_t n) {
+    each_vector<V>(n, [&](int64_t i, int m) { store_lanes<V>(out + i, load_lanes<V>(x + i, m), m); });
+  }
+
+  static void narrow(const float *x, uint16_t *out, int64_t n) {
+    each_vector<V>(n, [&](int64_t i, int m) { store_lanes<V>(out + i, load_lanes<V>(x + i, m), m); });
+  }
+
+  static void add(const float *x, float *out, int64_t n) {
+    each_vector<V>(n, [&](int64_t i, int m) {
+      store_lanes<V>(out + i, V::add(load_lanes<V>(out + i, m), load_lanes<V>(x + i, m)), m);
+    });
+  }
+
+  static void scale(const float *x, float s, float *out, int64_t n) {
+    const F factor = V::set1(s);
+    each_vector<V>(n, [&](int64_t i, int m) {
+      store_lanes<V>(out + i, V::mul(load_lanes<V>(x + i, m), factor), m);
+    });
+  }
+
+  static void scale_by(const float *x, float s, const float *w, float *out, int64_t n) {
+    const F factor = V::set1(s);
+    each_vector<V>(n, [&](int64_t i, int m) {
+      const F scaled = V::mul(load_lanes<V>(x + i, m), factor);
+      store_lanes<V>(out + i, V::mul(scaled, load_lanes<V>(w + i, m)), m);
+    });
+  }
+
+  static float sum_squares(const float *x, int64_t n) {
+    F acc[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+    int next = 0;
+    each_vector<V>(n, [&](int64_t i, int m) {
+      const F v = load_lanes<V>(x + i, m);
+      acc[next] = V::fma(v, v, acc[next]);
+      next = (next + 1) & 3;
+    });
+    return V::sum(V::add(V::add(acc[0], acc[2]), V::add(acc[1], acc[3])));
+  }
+
+  static float max(const float *x, int64_t n) {
+    F most = V::set1(x[0]);
+    int64_t i = 0;
+    for (; i + V::kLanes <= n; i += V::kLanes) most = V::max(most, V::load(x + i));
+    float result = V::max_lane(most);
+    for (; i < n; i++) result = x[i] > result ? x[i] : result;
+    return result;
+  }
+
+  static float exp_sum(const float *x, float shift, float *out, int64_t n) {
+    const F by = V::set1(shift);
+    F acc = V::zero();
+    each_vector<V>(n, [&](int64_t i, int m) {
+      const F e = exp<V>(V::sub(load_lanes<V>(x + i, m), by));
+      store_lanes<V>(out + i, e, m);
+      acc = V::add(acc, m == V::kLanes ? e : V::load_n(out + i, m));
+    });
+    return V::sum(acc);
+  }
+
+  static void swiglu(const float *gate, const float *up, float *out, int64_t n) {
+    const F one = V::set1(1.0f);
+    each_vector<V>(n, [&](int64_t i, int m) {
+      const F g = load_lanes<V>(gate + i, m);
+      const F silu = V::div(g, V::add(one, exp<V>(V::sub(V::zero(), g))));
+      store_lanes<V>(out + i, V::mul(silu, load_lanes<V>(up + i, m)), m);
+    });
+  }
+};
+
+template <class V>
+Kernels make_kernels(const char *isa) {
+  Kernels k{};
+  k.isa = isa;
+  k.bf16_dot = V::kBf16Dot;
+  k.dot[kF32xF32] = dot<V, WideOperands<V, float>>;
+  k.dot[kF32xBf16] = dot<V, WideOperands<V, uint16_t>>;
+  k.outer[kF32xF32] = outer<V, WideOuter<V, float>>;
+  k.outer[kF32xBf16] = outer<V, WideOuter<V, uint16_t>>;
+  if constexpr (V::kBf16Dot) {
+    k.dot[kBf16xBf16] = dot<V, PairOperands<V>>;
+    k.outer[kBf16xBf16] = outer<V, PairOuter<V>>;
+  }
+  k.widen = Rows<V>::widen;
+  k.narrow = Rows<V>::narrow;
+  k.add = Rows<V>::add;
+  k.scale = Rows<V>::scale;
+  k.scale_by = Rows<V>::scale_by;
+  k.sum_squares = Rows<V>::sum_squares;
+  k.max = Rows<V>::max;
+  k.exp_sum = Rows<V>::exp_sum;
+  k.swiglu = Rows<V>::swiglu;
+  return k;
+}
+
+}  // namespace
+}  // namespace ll4::cpu

@@ -1,0 +1,110 @@
+#include "operands.h"
+
+#include <algorithm>
+
+namespace ll4::cpu {
+
+const float *as_f32(Device &device, const ll4_tensor &t, int64_t n) {
+  if (t.dtype == LL4_F32) return data<const float>(t);
+  float *wide = device.scratch.take<float>(n);
+  device.kernels.widen(data<const uint16_t>(t), wide, n);
+  return wide;
+}
+
+void round_to_bf16(const Kernels &kernels, float *x, int64_t n) {
+  uint16_t room[256];
+  for (int64_t i = 0; i < n; i += 256) {
+    const int64_t m = std::min<int64_t>(256, n - i);
+    kernels.narrow(x + i, room, m);
+    kernels.widen(room, x + i, m);
+  }
+}
+
+namespace {
+
+// One row: fp32, times s, rounded if asked; written as bf16 pairs or as fp32.
+void make_row(const Kernels &kernels, const ll4_tensor &x, int64_t row, const float *s, bool round,
+              Activations out, int64_t i, int64_t depth, float *room) {
+  const float *values = Rows32(kernels, x, depth).read(row, room);
+  if (s) {
+    kernels.scale(values, *s, room, depth);
+    values = room;
+  }
+  void *to = const_cast<void *>(out.row(i, depth));
+  if (out.bf16) {
+    kernels.narrow(values, static_cast<uint16_t *>(to), depth);
+    return;
+  }
+  auto *wide = static_cast<float *>(to);
+  if (wide != values) std::memcpy(wide, values, static_cast<size_t>(depth) * sizeof *wide);
+  if (round) round_to_bf16(kernels, wide, depth);
+}
+
+}  // namespace
+
+Activations make_activations(Device &device, const ll4_tensor &x, int32_t compute,
+                             const int32_t *rows, const float *scores, int64_t count) {
+  const Kernels &kernels = device.kernels;
+  const int64_t depth = x.shape[1];
+  const bool pairs = kernels.bf16_dot && compute != LL4_COMPUTE_F32;
+  const bool round = !pairs && compute == LL4_COMPUTE_BF16;
+  const bool wide = x.dtype == LL4_F32;
+  if (!rows && !scores && !round && wide != pairs) return Activations{data<const void>(x), pairs};
+
+  Activations out{nullptr, pairs};
+  if (pairs)
+    out.data = device.scratch.take<uint16_t>(count * depth);
+  else
+    out.data = device.scratch.take<float>(count * depth);
+  // Rows are cheap beside the product they feed: share them out only when they are many.
+  const int64_t rows_a_task = std::max<int64_t>(1, 16384 / std::max<int64_t>(depth, 1));
+  const int64_t tasks = plan::blocks(count, rows_a_task);
+  float *rooms = device.scratch.take<float>(tasks * depth);
+  device.pool.run(tasks, [&](int64_t task) {
+    const int64_t end = std::min(count, (task + 1) * rows_a_task);
+    for (int64_t i = task * rows_a_task; i < end; i++)
+      make_row(kernels, x, rows ? rows[i] : i, scores ? scores + i : nullptr, round, out, i, depth,
+               rooms + task * depth);
+  });
+  return out;
+}
+
+BatchView::BatchView(const ll4_batch &batch)
+    : sequences(batch.sequences),
+      seq_start(data<const int32_t>(batch.seq_start)),
+      past(data<const int32_t>(batch.past)) {
+  if (seq_start[0] != 0 || seq_start[sequences] != batch.tokens)
+    fail(LL4_INVALID_ARGUMENT, "batch.seq_start does not run from 0 to %d", batch.tokens);
+  for (int32_t b = 0; b < sequences; b++) {
+    const int64_t fresh = int64_t{seq_start[b + 1]} - seq_start[b];
+    if (fresh < 0 || fresh > batch.max_new)
+      fail(LL4_INVALID_ARGUMENT, "batch.seq_start gives sequence %d %lld tokens, not 0 to %d", b,
+           static_cast<long long>(fresh), batch.max_new);
+    if (past[b] < 0 || past[b] + fresh > batch.max_context)
+      fail(LL4_INVALID_ARGUMENT, "batch.past of sequence %d is %d: with %lld new tokens it is not in "
+           "0 to %d", b, past[b], static_cast<long long>(fresh), batch.max_context);
+  }
+}
+
+PageView::PageView(const ll4_kv &kv)
+    : table_(data<const int32_t>(kv.page_table)),
+      first_(data<const int32_t>(kv.first_page)),
+      columns_(kv.page_table.shape[1]),
+      pages_(kv.k.shape[0]),
+      page_size_(kv.k.shape[2]),
+      heads_(kv.k.shape[1]) {}
+
+int64_t PageView::page(int32_t sequence, int64_t position) const {
+  const int64_t column = position / page_size_ - (first_ ? first_[sequence] : 0);
+  if (column < 0 || column >= columns_)
+    fail(LL4_INVALID_ARGUMENT, "kv.page_table has no page for position %lld of sequence %d",
+         static_cast<long long>(position), sequence);
+  const int32_t page = table_[sequence * columns_ + column];
+  if (page < 0 || page >= pages_)
+    fail(LL4_INVALID_ARGUMENT, "kv.page_table names page %d for position %lld of sequence %d: there "
+         "are %lld", page, static_cast<long long>(position), sequence,
+         static_cast<long long>(pages_));
+  return page;
+}
+
+}  // namespace ll4::cpu

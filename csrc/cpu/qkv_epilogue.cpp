@@ -1,0 +1,99 @@
+// qkv_epilogue: rotation, weightless QK norm, temperature and the write to the paged cache, a
+// token a task.
+#include <cmath>
+
+#include "../plan/tiles.h"
+#include "device.h"
+
+namespace ll4::cpu {
+
+namespace {
+
+// cos and sin of position * inv_freq[i]. The angle is an fp32 product, as the reference has it;
+// the functions are evaluated in fp64 so that large angles lose nothing more.
+void angles(const float *inv_freq, int64_t half, int64_t position, float *cosines, float *sines) {
+  for (int64_t i = 0; i < half; i++) {
+    const double angle = static_cast<float>(position) * inv_freq[i];
+    cosines[i] = static_cast<float>(std::cos(angle));
+    sines[i] = static_cast<float>(std::sin(angle));
+  }
+}
+
+void rotate(float *x, int64_t half, const float *cosines, const float *sines) {
+  for (int64_t i = 0; i < half; i++) {
+    const float a = x[2 * i], b = x[2 * i + 1];
+    x[2 * i] = a * cosines[i] - b * sines[i];
+    x[2 * i + 1] = a * sines[i] + b * cosines[i];
+  }
+}
+
+struct Job {
+  const ll4_qkv_epilogue_args &args;
+  const Kernels &kernels;
+  PageView pages;
+  int64_t heads, kv_heads, head_dim;
+
+  void token(int32_t sequence, int64_t position, int64_t row, float *room) const;
+  void cache(const ll4_tensor &t, int64_t page, int64_t slot, const float *x) const;
+};
+
+void Job::cache(const ll4_tensor &t, int64_t page, int64_t slot, const float *x) const {
+  const Rows32 rows(kernels, t, head_dim);
+  for (int64_t h = 0; h < kv_heads; h++)
+    rows.store((page * kv_heads + h) * pages.page_size() + slot, 0, x + h * head_dim, head_dim);
+}
+
+void Job::token(int32_t sequence, int64_t position, int64_t row, float *room) const {
+  const int64_t width = (heads + 2 * kv_heads) * head_dim;
+  float *x = room, *cosines = room + width, *sines = cosines + head_dim / 2;
+  const float *from = Rows32(kernels, args.qkv, width).read(row, x);
+  if (from != x) std::memcpy(x, from, static_cast<size_t>(width) * sizeof *x);
+
+  const float *inv_freq = data<const float>(args.inv_freq);
+  if (inv_freq) angles(inv_freq, head_dim / 2, position, cosines, sines);
+  for (int64_t h = 0; h < heads + kv_heads; h++) {
+    float *head = x + h * head_dim;
+    if (inv_freq) rotate(head, head_dim / 2, cosines, sines);
+    if (args.qk_norm) {
+      const float mean = kernels.sum_squares(head, head_dim) / static_cast<float>(head_dim);
+      kernels.scale(head, 1.0f / std::sqrt(mean + args.qk_norm_eps), head, head_dim);
+    }
+  }
+  if (args.attn_scale != 0) {
+    const float steps = std::floor((static_cast<float>(position) + 1.0f) / args.floor_scale);
+    const float temperature = std::log(steps + 1.0f) * args.attn_scale + 1.0f;
+    kernels.scale(x, temperature, x, heads * head_dim);
+  }
+  Rows32(kernels, args.q, heads * head_dim).store(row, 0, x, heads * head_dim);
+  const int64_t page = pages.page(sequence, position), slot = position % pages.page_size();
+  cache(args.kv.k, page, slot, x + heads * head_dim);
+  cache(args.kv.v, page, slot, x + (heads + kv_heads) * head_dim);
+}
+
+}  // namespace
+
+void qkv_epilogue(ll4_stream &stream, const ll4_qkv_epilogue_args &a) {
+  Running running(stream);
+  Device &device = running.device;
+  const BatchView batch(a.batch);
+  const Job job{a, device.kernels, PageView(a.kv), a.q.shape[1], a.kv.k.shape[1], a.q.shape[2]};
+
+  // Which sequence and position a row is.
+  const int64_t tokens = a.batch.tokens;
+  int32_t *sequence = device.scratch.take<int32_t>(tokens);
+  for (int32_t b = 0; b < batch.sequences; b++)
+    for (int32_t t = batch.seq_start[b]; t < batch.seq_start[b + 1]; t++) sequence[t] = b;
+
+  constexpr int64_t kRowsATask = 4;
+  const int64_t tasks = plan::blocks(tokens, kRowsATask);
+  const int64_t room = a.qkv.shape[1] + job.head_dim;
+  float *rooms = device.scratch.take<float>(tasks * room);
+  device.pool.run(tasks, [&](int64_t task) {
+    for (int64_t t = task * kRowsATask; t < std::min(tokens, (task + 1) * kRowsATask); t++) {
+      const int32_t b = sequence[t];
+      job.token(b, int64_t{batch.past[b]} + (t - batch.seq_start[b]), t, rooms + task * room);
+    }
+  });
+}
+
+}  // namespace ll4::cpu

@@ -1,0 +1,41 @@
+// How a matrix product [rows, depth] x [depth, columns] is cut into tasks on a CPU. Results do not
+// depend on the cut, only speed does.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace ll4::plan {
+
+struct Tiles {
+  int64_t rows;     // of a task's block
+  int64_t columns;  // of a task's block
+  int64_t row_blocks;
+  int64_t column_blocks;
+};
+
+// Few rows are bound by the bandwidth of weights: long runs of a row of W, as many tasks as keep
+// all threads busy. Many rows are bound by arithmetic: blocks whose operands stay in L2.
+constexpr int64_t kFewRows = 4;
+constexpr int64_t kBlockRows = 128;
+constexpr int64_t kBlockColumns = 64;
+constexpr int64_t kMostColumns = 512;
+constexpr int64_t kTileFloats = kBlockRows * kBlockColumns;
+static_assert(kFewRows * kMostColumns <= kTileFloats, "a task's block fits its tile");
+
+inline int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+inline Tiles tiles(int64_t rows, int64_t columns, int threads) {
+  Tiles t{};
+  t.rows = std::clamp<int64_t>(rows, 1, kBlockRows);
+  t.columns = kBlockColumns;
+  if (rows <= kFewRows) {
+    const int64_t share = blocks(columns, int64_t{2} * threads);
+    t.columns = std::clamp(blocks(share, kBlockColumns) * kBlockColumns, kBlockColumns, kMostColumns);
+  }
+  t.row_blocks = blocks(rows, t.rows);
+  t.column_blocks = blocks(columns, t.columns);
+  return t;
+}
+
+}  // namespace ll4::plan
