@@ -1,0 +1,252 @@
+package llama4
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Config is a model's architecture, as config.json gives it. Fields that the
+// file leaves out have the reference implementation's defaults.
+//
+// [LoadConfig] and [ParseConfig] return valid ones. A Config made or changed by
+// hand must pass [Config.Validate] before it is used.
+type Config struct {
+	// Multimodal is true for model_type "llama4", which nests text_config and
+	// vision_config, and false for "llama4_text".
+	Multimodal bool
+	// Prefix begins the names of the text model's tensors: "language_model." in
+	// multimodal checkpoints, empty in text-only ones.
+	Prefix string
+
+	Vocab   int // tokens (vocab_size)
+	Hidden  int // width of the residual stream (hidden_size)
+	Layers  int // num_hidden_layers
+	Heads   int // query heads (num_attention_heads)
+	KVHeads int // key-value heads (num_key_value_heads), a divisor of Heads
+	HeadDim int // width of a head (head_dim), even; Heads*HeadDim need not be Hidden
+
+	Intermediate    int // width of an expert and of the shared expert (intermediate_size)
+	IntermediateMLP int // width of a dense layer's feed-forward (intermediate_size_mlp)
+	Experts         int // routed experts of a mixture layer (num_local_experts)
+	ExpertsPerToken int // experts that a token is sent to (num_experts_per_tok)
+
+	MaxPositions int     // longest context, in tokens (max_position_embeddings)
+	Chunk        int     // tokens of an attention chunk (attention_chunk_size)
+	Eps          float32 // of every RMSNorm and of the QK norm (rms_norm_eps)
+	QKNorm       bool    // normalise q and k of RoPE layers (use_qk_norm)
+	RoPE         RopeConfig
+
+	// TemperatureTuning scales the queries of NoPE layers by
+	// 1 + AttnScale*ln(1 + floor((p+1)/FloorScale)), p the position from 0
+	// (attn_temperature_tuning, attn_scale, floor_scale).
+	TemperatureTuning     bool
+	AttnScale, FloorScale float32
+
+	// What differs from layer to layer, as the file gives it: see Plan.
+	NoRopeLayers   []int    // 1 for RoPE, 0 for NoPE; empty for the interval's rule (no_rope_layers)
+	NoRopeInterval int      // without NoRopeLayers, every so many layers one is NoPE (no_rope_layer_interval)
+	LayerTypes     []string // attention of each layer; nil to follow RoPE (layer_types)
+	MoELayers      []int    // indices of mixture layers; nil for the step's rule, empty for none (moe_layers)
+	MoEStep        int      // without MoELayers, every so many layers one is a mixture (interleave_moe_layer_step)
+
+	TieEmbeddings bool    // lm_head is the embedding table (text tie_word_embeddings)
+	BOS, EOS      []int32 // token ids; the file has a number, a list or null
+	Pad           int32   // token id, -1 for none
+
+	// The tokens of pictures; multimodal models only.
+	ImageStart int32 // boi_token_index
+	ImageEnd   int32 // eoi_token_index
+	ImagePatch int32 // image_token_index: its embedding is replaced by a patch's
+
+	// Vision is the vision tower, nil for text-only models.
+	Vision *VisionConfig
+}
+
+// VisionConfig is the architecture of the vision tower.
+type VisionConfig struct {
+	Hidden       int     // hidden_size
+	Layers       int     // num_hidden_layers
+	Heads        int     // num_attention_heads, a divisor of Hidden
+	Intermediate int     // width of the MLP, Hidden*Shuffle^2 (intermediate_size)
+	Channels     int     // num_channels
+	ImageSize    int     // side of a tile in pixels (image_size)
+	PatchSize    int     // side of a patch in pixels (patch_size), a divisor of ImageSize
+	Shuffle      int     // patches along a side that become one: 1/pixel_shuffle_ratio
+	ProjectorIn  int     // projector_input_dim
+	ProjectorOut int     // projector_output_dim, equal to ProjectorIn
+	OutputDim    int     // input of the multimodal projector, equal to ProjectorOut (vision_output_dim)
+	Eps          float32 // of every LayerNorm: 1e-5, since the reference ignores norm_eps
+	RopeTheta    float64 // rope_theta
+}
+
+// HeadDim returns the width of an attention head.
+func (v *VisionConfig) HeadDim() int { return v.Hidden / v.Heads }
+
+// Grid returns the number of patches along a tile's side.
+func (v *VisionConfig) Grid() int { return v.ImageSize / v.PatchSize }
+
+// Patches returns the number of patches of a tile.
+func (v *VisionConfig) Patches() int { return v.Grid() * v.Grid() }
+
+// Tokens returns the number of text positions that a tile takes.
+func (v *VisionConfig) Tokens() int { return v.Patches() / (v.Shuffle * v.Shuffle) }
+
+// The model types of config.json, and those of the sections of a multimodal one.
+const (
+	typeMultimodal = "llama4"
+	typeText       = "llama4_text"
+	typeVision     = "llama4_vision_model"
+)
+
+// maxConfig limits the configuration files: published ones have 6 kB.
+const maxConfig = 16 << 20
+
+// LoadConfig reads config.json in a folder.
+func LoadConfig(dir string) (*Config, error) {
+	c, err := LoadConfigFS(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return c, nil
+}
+
+// LoadConfigFS reads config.json in the root of fsys.
+func LoadConfigFS(fsys fs.FS) (*Config, error) {
+	raw, err := readFile(fsys, "config.json")
+	if err != nil {
+		return nil, err
+	}
+	c, err := ParseConfig(raw)
+	if err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	return c, nil
+}
+
+// readFile reads a file of at most maxConfig bytes.
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(raw) > maxConfig {
+		return nil, fmt.Errorf("%s: over the limit of %d bytes", name, maxConfig)
+	}
+	return raw, nil
+}
+
+// ParseConfig reads the contents of a config.json. Fields that it does not know
+// are ignored; an error names the field and its value.
+func ParseConfig(raw []byte) (*Config, error) {
+	top, err := parseFields(raw)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{}
+	modelType := top.str("model_type", "")
+	text, vision := top, (*fields)(nil)
+	switch modelType {
+	case typeMultimodal:
+		c.Multimodal, c.Prefix = true, "language_model."
+		text, vision = top.section("text_config", typeText), top.section("vision_config", typeVision)
+		c.ImageStart = top.token("boi_token_index", "boi_token_id", 200080)
+		c.ImageEnd = top.token("eoi_token_index", "eoi_token_id", 200081)
+		c.ImagePatch = top.token("image_token_index", "image_token_id", 200092)
+	case typeText:
+	default:
+		top.fail("model_type", "is %q, want %q or %q", modelType, typeMultimodal, typeText)
+	}
+	refuseQuantized(top, text)
+	c.readText(text)
+	if vision != nil {
+		c.Vision = readVision(vision)
+	}
+	if *top.err != nil {
+		return nil, *top.err
+	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// refuseQuantized refuses checkpoints whose weights are not plain numbers.
+func refuseQuantized(sections ...*fields) {
+	for _, f := range sections {
+		if !f.null("quantization_config") {
+			q := f.section("quantization_config", "")
+			f.fail("quantization_config", "not supported yet: quant_method %q, format %q; use a bfloat16 checkpoint",
+				q.str("quant_method", ""), q.str("format", ""))
+		}
+	}
+}
+
+func (c *Config) readText(f *fields) {
+	c.Vocab = f.integer("vocab_size", 202048)
+	c.Hidden = f.integer("hidden_size", 5120)
+	c.Intermediate = f.integer("intermediate_size", 8192)
+	c.IntermediateMLP = f.integer("intermediate_size_mlp", 16384)
+	c.Layers = f.integer("num_hidden_layers", 48)
+	c.Heads = f.integer("num_attention_heads", 40)
+	c.KVHeads = f.integerOr("num_key_value_heads", 8, c.Heads)
+	c.HeadDim = f.integerOr("head_dim", 128, c.Hidden/max(c.Heads, 1))
+	c.MaxPositions = f.integer("max_position_embeddings", 131072)
+	c.Eps = float32(f.number("rms_norm_eps", 1e-5))
+	c.TieEmbeddings = f.boolean("tie_word_embeddings", false)
+	c.ExpertsPerToken = f.integer("num_experts_per_tok", 1)
+	c.Experts = f.integer("num_local_experts", 16)
+	c.MoELayers = f.integers("moe_layers")
+	c.MoEStep = f.integer("interleave_moe_layer_step", 1)
+	c.QKNorm = f.truth("use_qk_norm", true)
+	c.NoRopeLayers = f.integers("no_rope_layers")
+	c.NoRopeInterval = f.integer("no_rope_layer_interval", 4)
+	c.LayerTypes = f.strings("layer_types")
+	c.Chunk = f.integer("attention_chunk_size", 8192)
+	c.TemperatureTuning = f.truth("attn_temperature_tuning", true)
+	c.FloorScale = float32(f.number("floor_scale", 8192))
+	c.AttnScale = float32(f.number("attn_scale", 0.1))
+	c.BOS = f.tokens("bos_token_id", 1)
+	c.EOS = f.tokens("eos_token_id", 2)
+	c.Pad = -1
+	if pad := f.tokens("pad_token_id"); len(pad) > 0 {
+		c.Pad = pad[0]
+	}
+	c.RoPE = readRope(f)
+	if act := f.str("hidden_act", "silu"); act != "silu" {
+		f.fail("hidden_act", "is %q, want \"silu\"", act)
+	}
+	if f.boolean("attention_bias", false) {
+		f.fail("attention_bias", "is true, but Llama 4 has none")
+	}
+}
+
+// readVision reads vision_config. Like the reference, it takes no notice of
+// norm_eps, multi_modal_projector_bias and vision_feature_layer.
+func readVision(f *fields) *VisionConfig {
+	v := &VisionConfig{
+		Hidden:       f.integer("hidden_size", 768),
+		Layers:       f.integer("num_hidden_layers", 34),
+		Heads:        f.integer("num_attention_heads", 16),
+		Channels:     f.integer("num_channels", 3),
+		Intermediate: f.integer("intermediate_size", 5632),
+		OutputDim:    f.integer("vision_output_dim", 7680),
+		ImageSize:    f.integer("image_size", 448),
+		PatchSize:    f.integer("patch_size", 14),
+		ProjectorIn:  f.integer("projector_input_dim", 4096),
+		ProjectorOut: f.integer("projector_output_dim", 4096),
+		RopeTheta:    f.number("rope_theta", 10000),
+		Eps:          1e-5,
+	}
+	v.Shuffle = f.reciprocal("pixel_shuffle_ratio", 0.5)
+	if act := f.str("hidden_act", "gelu"); act != "gelu" {
+		f.fail("hidden_act", "is %q, want \"gelu\"", act)
+	}
+	return v
+}

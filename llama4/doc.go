@@ -1,0 +1,59 @@
+// Package llama4 runs Llama 4 models from checkpoints in Hugging Face's layout.
+//
+// [Open] loads a folder onto a device, and [Model.Generate] streams an answer:
+//
+//	m, err := llama4.Open(ctx, "Llama-4-Scout-17B-16E-Instruct", nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer m.Close()
+//
+//	request := &llama4.Request{Messages: []chat.Message{{Role: "user", Content: chat.Text("Hello!")}}}
+//	for piece, err := range m.Generate(ctx, request) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Print(piece.Text)
+//	}
+//
+// [Model.Complete] is the same, collected; [Model.Score] gives the probability of
+// a given text; a [Session] keeps a conversation's cache between requests. A
+// Model is safe for concurrent use.
+//
+// # From a folder to a model
+//
+// A checkpoint is a folder, or any other [io/fs.FS]. [LoadConfig] reads its
+// config.json strictly: an architecture, size or combination that cannot be run
+// is an error that names the field. [Config.Plan] says what each layer does, and
+// nothing else decides that. [LoadWeights] binds the tensors of a
+// [github.com/llama4go/llama4go/llama4/safetensors.Checkpoint] to [Weights],
+// whose tags carry every tensor's name and shape, so that missing, unused and
+// misshapen tensors are errors. On a device that shares the host's memory the
+// weights are the mapped file itself. [LoadGenerationConfig] reads the
+// publisher's sampling defaults, which a [Request] may replace.
+//
+// # Sequences, batches and the cache
+//
+// Underneath, text lives in a [Sequence], whose keys and values are pages of one
+// KV cache. [Model.Forward] appends tokens to any number of sequences in one pass
+// (a ragged batch: one may take a piece of its prompt while others take their
+// next token) and hands the logits that are wanted to a visitor. Layers that
+// attend within a chunk give a sequence's pages back when the chunk is over, so
+// with Scout's 8,192 tokens a chunk 36 of 48 layers stop growing there.
+// [Model.Prefill] cuts a long prompt into pieces of bounded size.
+//
+// A sequence's logits depend on its own tokens only: not on the batch around it,
+// nor on how its prompt was cut, nor on the number of threads; to the last bit.
+//
+// # Precision
+//
+// [Options.Compute] ComputeF32 computes in fp32 throughout, and agrees with the
+// reference implementation in fp32. ComputeAuto, the default, keeps the cache in
+// bf16 and rounds the operands of matrix products to bf16 where the device
+// multiplies bf16 natively; sums are always fp32.
+//
+// The rules are those of transformers 4.57 (models/llama4), the reference
+// implementation; where its code ignores a field of config.json, so does this
+// package, unless the documentation of [Config] says otherwise. When a model
+// disagrees with it, a [Tap] finds the first wrong tensor.
+package llama4

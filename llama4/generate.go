@@ -1,0 +1,200 @@
+package llama4
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llama4go/llama4go/llama4/sample"
+	"github.com/llama4go/llama4go/llama4/tokenizer"
+)
+
+// Piece is one generated token.
+type Piece struct {
+	ID int32
+	// Text is what the token adds to the text. It may be empty or hold more than
+	// the token, since incomplete characters and what may become a stop string
+	// are held back until it is clear what they are.
+	Text string
+	// LogProb and Top are there when [Request.LogProbs] asks for them: the natural
+	// log-probability under the unmodified logits, and the most probable tokens.
+	LogProb float64
+	Top     []TokenLogProb
+	// Finish is set on the last piece.
+	Finish Finish
+	// Usage is set on the last piece.
+	Usage *Usage
+}
+
+// Usage is what a request took.
+type Usage struct {
+	PromptTokens    int           // in the prompt
+	CachedTokens    int           // of them, those that a [Session] still had
+	GeneratedTokens int           // with the one that ended the text
+	PromptTime      time.Duration // to the first token's logits
+	GenerateTime    time.Duration // for the tokens after the first
+}
+
+// Completion is a whole answer.
+type Completion struct {
+	InputIDs  []int32
+	OutputIDs []int32 // with the end-of-sequence token, if one ended the text
+	Text      string
+	Pieces    []Piece
+	Finish    Finish
+	Usage     Usage
+}
+
+// Generate streams the continuation of a prompt. The iterator ends after the
+// piece that has Finish set, or with an error; stopping early is fine and gives
+// everything back.
+func (m *Model) Generate(ctx context.Context, r *Request) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		s := m.NewSession()
+		defer func() { _ = s.Close() }()
+		s.Generate(ctx, r)(yield)
+	}
+}
+
+// Complete is Generate, collected.
+func (m *Model) Complete(ctx context.Context, r *Request) (*Completion, error) {
+	ids, err := m.Encode(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	whole := *r
+	whole.Prompt, whole.Messages, whole.Tokens = "", nil, ids
+	c := &Completion{InputIDs: ids}
+	var text strings.Builder
+	for piece, err := range m.Generate(ctx, &whole) {
+		if err != nil {
+			return nil, err
+		}
+		c.OutputIDs = append(c.OutputIDs, piece.ID)
+		c.Pieces = append(c.Pieces, piece)
+		text.WriteString(piece.Text)
+		if piece.Usage != nil {
+			c.Finish, c.Usage = piece.Finish, *piece.Usage
+		}
+	}
+	c.Text = text.String()
+	return c, nil
+}
+
+// generation is one request in progress.
+type generation struct {
+	model    *Model
+	request  *Request
+	ids      []int32 // the prompt
+	sampler  *sample.Sampler
+	stopper  *sample.Stopper
+	decoder  *tokenizer.Decoder // nil without a tokenizer
+	stops    []int32
+	limit    int // tokens to generate at most
+	usage    Usage
+	promptAt time.Time // when the prompt was done
+}
+
+func (m *Model) newGeneration(ctx context.Context, r *Request) (*generation, error) {
+	if err := m.check(r); err != nil {
+		return nil, err
+	}
+	ids, err := m.Encode(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) >= m.options.Context {
+		return nil, contextError(len(ids), 1, m.options.Context)
+	}
+	g := &generation{model: m, request: r, ids: ids, limit: m.options.Context - len(ids)}
+	for _, n := range []int{m.generation.MaxNewTokens, r.MaxTokens} {
+		if n > 0 {
+			g.limit = min(n, m.options.Context-len(ids))
+		}
+	}
+	params := m.Sampling()
+	if r.Sampling != nil {
+		params = *r.Sampling
+	}
+	if g.sampler, err = sample.New(params, m.config.Vocab); err != nil {
+		return nil, err
+	}
+	g.sampler.ObservePrompt(ids...)
+	if g.stopper, err = sample.NewStopper(r.Stop); err != nil {
+		return nil, err
+	}
+	if m.tokenizer != nil {
+		g.decoder = tokenizer.NewDecoder(m.tokenizer)
+	}
+	g.stops = append(slices.Clone(m.eos()), r.StopIDs...)
+	g.usage.PromptTokens = len(ids)
+	return g, nil
+}
+
+// choose picks the next token from the last row of logits.
+func (g *generation) choose(l *Logits) (Piece, error) {
+	last := l.Rows() - 1
+	if g.sampler.Greedy() && g.request.LogProbs == 0 {
+		_, ids, err := l.TopK(last, 1)
+		if err != nil {
+			return Piece{}, err
+		}
+		return Piece{ID: ids[0]}, nil
+	}
+	row, err := l.Row(last)
+	if err != nil {
+		return Piece{}, err
+	}
+	id, err := g.sampler.Next(row)
+	if err != nil {
+		return Piece{}, err
+	}
+	piece := Piece{ID: id}
+	if n := g.request.LogProbs; n > 0 {
+		piece.LogProb = sample.LogProb(row, id)
+		if n > 1 {
+			piece.Top = sample.TopLogProbs(row, n)
+		}
+	}
+	return piece, nil
+}
+
+// finish fills in a piece's text and, if it is the last, why.
+func (g *generation) finish(p *Piece) {
+	g.sampler.Observe(p.ID)
+	g.usage.GeneratedTokens++
+	switch {
+	case slices.Contains(g.stops, p.ID):
+		p.Finish = FinishStop
+	case g.decoder != nil:
+		var stopped bool
+		if p.Text, stopped = g.stopper.Feed(g.decoder.Next(p.ID)); stopped {
+			p.Finish = FinishStop
+			g.decoder = nil // what follows the stop string is not part of the text
+		}
+	}
+	if p.Finish == "" && g.usage.GeneratedTokens >= g.limit {
+		p.Finish = FinishLength
+	}
+	if p.Finish == "" {
+		return
+	}
+	p.Text += g.rest()
+	g.usage.GenerateTime = time.Since(g.promptAt)
+	usage := g.usage
+	p.Usage = &usage
+}
+
+// rest returns the text that was held back at the end.
+func (g *generation) rest() string {
+	if g.decoder == nil {
+		return ""
+	}
+	text, stopped := g.stopper.Feed(g.decoder.Flush())
+	if !stopped {
+		text += g.stopper.Flush()
+	}
+	return text
+}

@@ -1,0 +1,93 @@
+package llama4
+
+import (
+	"context"
+	"errors"
+
+	"github.com/llama4go/llama4go/bindings"
+)
+
+// logitsRows is how many rows of logits are computed at a time: at Llama 4's
+// vocabulary a row takes 808 kB.
+const logitsRows = 32
+
+// Logits are a block of rows of a forward pass, one for every token whose logits
+// were asked for. They are valid during the visit that receives them.
+type Logits struct {
+	model *Model
+	first int
+	rows  bindings.Tensor // f32 [rows, V]
+}
+
+// visitRows computes the logits of rows of h block by block.
+func (m *Model) visitRows(ctx context.Context, h bindings.Tensor, rows []int32, visit func(*Logits) error) error {
+	if len(rows) > 0 && visit == nil {
+		return errors.New("logits are wanted, but there is nobody to visit them")
+	}
+	for first := 0; first < len(rows); first += logitsRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		block := rows[first:min(first+logitsRows, len(rows))]
+		u := upload{model: m}
+		chosen := u.int32s("rows", block)
+		out := m.work.tensor("logits", bindings.F32, int64(len(block)), int64(m.config.Vocab))
+		if err := errors.Join(u.err, m.work.take()); err != nil {
+			return err
+		}
+		err := m.stream.Logits(&bindings.LogitsArgs{
+			Compute: m.options.Compute, X: h, Rows: chosen, Weight: m.weights.head, Out: out,
+		})
+		if err != nil {
+			return err
+		}
+		if err := visit(&Logits{model: m, first: first, rows: out}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// First returns the number of the block's first row among all rows asked for.
+func (l *Logits) First() int { return l.first }
+
+// Rows returns the number of rows in the block.
+func (l *Logits) Rows() int { return int(l.rows.Dim(0)) }
+
+// LogSoftmax turns the rows into log-probabilities, in place.
+func (l *Logits) LogSoftmax() error {
+	return l.model.stream.LogSoftmax(&bindings.LogSoftmaxArgs{X: l.rows, Out: l.rows})
+}
+
+// Row returns row i, one number a token of the vocabulary. On a device that
+// shares the host's memory it is the device's own: do not change it.
+func (l *Logits) Row(i int) ([]float32, error) {
+	row := l.rows.At(int64(i))
+	if row.Buffer.Host() != nil {
+		if err := l.model.stream.Synchronize(); err != nil {
+			return nil, err
+		}
+		return bindings.View[float32](row)
+	}
+	return bindings.ReadFloat32s(l.model.stream, row)
+}
+
+// TopK returns the k largest values of row i and their tokens, largest first,
+// ties by the lowest token. It does not read the row back.
+func (l *Logits) TopK(i, k int) ([]float32, []int32, error) {
+	values := l.model.work.tensor("top_values", bindings.F32, 1, int64(k))
+	indices := l.model.work.tensor("top_indices", bindings.I32, 1, int64(k))
+	if err := l.model.work.take(); err != nil {
+		return nil, nil, err
+	}
+	row := l.rows.Rows(int64(i), int64(i)+1)
+	err := l.model.stream.TopK(&bindings.TopKArgs{X: row, Values: values, Indices: indices})
+	if err != nil {
+		return nil, nil, err
+	}
+	v, id := make([]float32, k), make([]int32, k)
+	if err := bindings.Read(l.model.stream, values, v); err != nil {
+		return nil, nil, err
+	}
+	return v, id, bindings.Read(l.model.stream, indices, id)
+}

@@ -1,0 +1,166 @@
+package llama4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/llama4/chat"
+	"github.com/llama4go/llama4go/llama4/safetensors"
+	"github.com/llama4go/llama4go/llama4/tokenizer"
+)
+
+// Model is a checkpoint on a device, ready to run. It is safe for concurrent
+// use; forward passes of concurrent calls take turns.
+type Model struct {
+	config     *Config
+	generation *GenerationConfig
+	tokenizer  *tokenizer.Tokenizer // nil when the checkpoint has none
+	template   *chat.Template       // nil when the checkpoint has none
+	options    Options
+	plan       []LayerPlan
+
+	checkpoint *safetensors.Checkpoint
+	device     *bindings.Device
+	stream     *bindings.Stream
+	weights    *deviceWeights
+	act        bindings.DType // of activations
+
+	mu     sync.Mutex // one forward pass at a time; guards what follows
+	cache  *cache
+	work   workspace
+	closed bool
+}
+
+// Open loads the checkpoint in a folder: config.json, the tensors, and, where
+// present, the tokenizer, the chat template and generation_config.json. The
+// options may be nil.
+func Open(ctx context.Context, dir string, o *Options) (*Model, error) {
+	m, err := OpenFS(ctx, os.DirFS(dir), o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return m, nil
+}
+
+// OpenFS is Open for any file system, such as the embedded demo model's. Weights
+// of a folder are mapped, not copied, on devices that share the host's memory.
+func OpenFS(ctx context.Context, fsys fs.FS, o *Options) (*Model, error) {
+	m := &Model{}
+	if err := m.open(ctx, fsys, o); err != nil {
+		_ = m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Model) open(ctx context.Context, fsys fs.FS, o *Options) (err error) {
+	if m.config, err = LoadConfigFS(fsys); err != nil {
+		return err
+	}
+	if m.options, err = o.withDefaults(m.config); err != nil {
+		return err
+	}
+	if m.generation, err = LoadGenerationConfigFS(fsys); err != nil {
+		return err
+	}
+	if m.tokenizer, err = tokenizer.OpenFS(fsys); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if m.template, err = chat.Load(fsys); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
+		return err
+	}
+	m.plan = m.config.Plan()
+	if m.checkpoint, err = safetensors.OpenFS(fsys); err != nil {
+		return err
+	}
+	weights, err := LoadWeights(m.config, m.checkpoint)
+	if err != nil {
+		return err
+	}
+	return m.openDevice(ctx, weights)
+}
+
+func (m *Model) openDevice(ctx context.Context, weights *Weights) (err error) {
+	if m.device, err = openDevice(&m.options); err != nil {
+		return err
+	}
+	if m.stream, err = m.device.NewStream(); err != nil {
+		return err
+	}
+	info, err := m.device.Info()
+	if err != nil {
+		return err
+	}
+	m.act = bindings.BF16
+	if info.Threads > 0 {
+		m.act = bindings.F32 // the CPU computes in fp32 anyway
+	}
+	dtype := bindings.BF16
+	if m.options.Compute == bindings.ComputeF32 {
+		m.act, dtype = bindings.F32, bindings.F32
+	}
+	m.cache = newCache(m.device, m.config, m.plan, dtype, &m.options)
+	m.work.device = m.device
+	m.weights, err = placeWeights(ctx, m, weights)
+	return err
+}
+
+// Close gives back the device's memory and the mapped checkpoint. Generations in
+// progress fail at their next step. It may be called twice.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	if m.cache != nil {
+		m.cache.close()
+	}
+	m.work.close()
+	m.weights.close()
+	var errs []error
+	if m.stream != nil {
+		errs = append(errs, m.stream.Close())
+	}
+	if m.device != nil {
+		errs = append(errs, m.device.Close())
+	}
+	if m.checkpoint != nil {
+		errs = append(errs, m.checkpoint.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Config returns the model's architecture.
+func (m *Model) Config() *Config { return m.config }
+
+// Context returns how many tokens a sequence may hold.
+func (m *Model) Context() int { return m.options.Context }
+
+// GenerationConfig returns the publisher's sampling defaults.
+func (m *Model) GenerationConfig() *GenerationConfig { return m.generation }
+
+// Tokenizer returns the checkpoint's tokenizer, nil if it has none.
+func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tokenizer }
+
+// Template returns the checkpoint's chat template, nil if it has none.
+func (m *Model) Template() *chat.Template { return m.template }
+
+// Device describes the device that the model runs on.
+func (m *Model) Device() (bindings.Info, error) { return m.device.Info() }
+
+// WeightBytes returns the size of the checkpoint's tensors.
+func (m *Model) WeightBytes() int64 { return m.checkpoint.Bytes() }
+
+// CacheBytes returns the memory that the KV cache has taken so far.
+func (m *Model) CacheBytes() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cache.bytes()
+}

@@ -1,0 +1,106 @@
+package llama4
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/llama4go/llama4go/bindings"
+)
+
+// Options are the choices of [Open]. The zero value is the default of each.
+type Options struct {
+	// Device is "auto" (a GPU where there is one, else the CPU), "cpu", "cuda",
+	// "cuda:N" or "simt".
+	Device string
+	// Compute is the precision of matrix products. ComputeF32 is parity mode:
+	// activations and the KV cache in fp32 throughout. ComputeAuto keeps the cache
+	// in bf16 and rounds the operands of products where the device multiplies bf16.
+	Compute bindings.Compute
+	// Threads of a CPU device; 0 is one a core.
+	Threads int
+	// Context is how many tokens a sequence may hold; 0 is the model's
+	// max_position_embeddings, at most DefaultContext.
+	Context int
+	// CacheTokens is how many tokens all sequences together may hold in the KV
+	// cache; 0 is 8 times Context. Memory is taken as it is needed.
+	CacheTokens int
+	// PrefillTokens bounds the tokens of one forward pass, so that memory does not
+	// grow with the prompt; 0 is DefaultPrefillTokens.
+	PrefillTokens int
+	// PageSize is the tokens of a KV page; 0 is DefaultPageSize.
+	PageSize int
+	// Progress, if set, is told how many bytes of weights are ready.
+	Progress func(done, total int64)
+	// Log hears what a user should know, such as a fall-back from GPU to CPU; nil
+	// is slog.Default.
+	Log *slog.Logger
+	// Tap, if set, sees the named activations of every forward pass: see [Tap].
+	Tap Tap
+}
+
+// The defaults of [Options].
+const (
+	DefaultContext       = 131072
+	DefaultPrefillTokens = 512
+	DefaultPageSize      = 64
+)
+
+// withDefaults returns the options with every default filled in for a model.
+func (o *Options) withDefaults(c *Config) (Options, error) {
+	var out Options
+	if o != nil {
+		out = *o
+	}
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"Threads", out.Threads}, {"Context", out.Context}, {"CacheTokens", out.CacheTokens},
+		{"PrefillTokens", out.PrefillTokens}, {"PageSize", out.PageSize},
+	} {
+		if f.value < 0 {
+			return out, fmt.Errorf("options: %s is %d, want 0 or more", f.name, f.value)
+		}
+	}
+	if out.Context > c.MaxPositions {
+		return out, fmt.Errorf("options: Context is %d, but the model has %d positions", out.Context, c.MaxPositions)
+	}
+	setDefault(&out.Context, min(c.MaxPositions, DefaultContext))
+	setDefault(&out.CacheTokens, 8*out.Context)
+	setDefault(&out.PrefillTokens, DefaultPrefillTokens)
+	setDefault(&out.PageSize, DefaultPageSize)
+	if out.Device == "" {
+		out.Device = "auto"
+	}
+	if out.Log == nil {
+		out.Log = slog.Default()
+	}
+	if out.Progress == nil {
+		out.Progress = func(int64, int64) {}
+	}
+	return out, nil
+}
+
+func setDefault(value *int, standard int) {
+	if *value == 0 {
+		*value = standard
+	}
+}
+
+// openDevice opens the device of the options. "auto" says so loudly when it
+// settles for the CPU although there is a GPU.
+func openDevice(o *Options) (*bindings.Device, error) {
+	options := &bindings.Options{Threads: o.Threads}
+	if o.Device != "auto" {
+		return bindings.Open(o.Device, options)
+	}
+	gpu, err := bindings.Open("cuda", options)
+	if err == nil {
+		return gpu, nil
+	}
+	if !errors.Is(err, bindings.ErrNoDevice) {
+		o.Log.Warn("running on the CPU: the GPU cannot be used", "reason", err)
+	}
+	return bindings.Open("cpu", options)
+}

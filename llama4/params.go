@@ -1,0 +1,195 @@
+package llama4
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+
+	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/llama4/safetensors"
+)
+
+// deviceWeights is the text model's weights where the device can use them.
+type deviceWeights struct {
+	embed   bindings.Tensor // [V, H]
+	layers  []layerWeights
+	norm    bindings.Tensor // [H]
+	head    bindings.Weight // [V, H]
+	invFreq bindings.Tensor // f32 [D / 2]
+
+	buffers []*bindings.Buffer
+}
+
+// layerWeights is one layer's; those of the feed-forward that it does not have
+// are absent.
+type layerWeights struct {
+	inputNorm, postNorm        bindings.Tensor
+	qkv, o                     []bindings.Weight
+	gateUp, down               []bindings.Weight // dense layer or shared expert
+	router                     bindings.Tensor   // [E, H]
+	expertsGateUp, expertsDown bindings.Weight   // [E, H, 2F], [E, F, H]
+}
+
+func (w *deviceWeights) close() {
+	if w == nil {
+		return
+	}
+	for _, b := range w.buffers {
+		_ = b.Close()
+	}
+}
+
+// placement puts tensors on the device and keeps the first error.
+type placement struct {
+	ctx     context.Context
+	model   *Model
+	visible bool // the device uses the mapped file itself
+	weights *deviceWeights
+	done    int64
+	total   int64
+	touched byte // keeps the reads of touch from being optimised away
+	err     error
+}
+
+// placeWeights makes the weights usable on the model's device: a view of the
+// mapped file where the device sees the host's memory, a copy elsewhere. The
+// weights returned are to be closed, also on error.
+func placeWeights(ctx context.Context, m *Model, w *Weights) (*deviceWeights, error) {
+	info, err := m.device.Info()
+	if err != nil {
+		return nil, err
+	}
+	p := &placement{ctx: ctx, model: m, visible: info.HostVisible, weights: &deviceWeights{}}
+	p.total = m.checkpoint.Bytes()
+	if w.Vision != nil {
+		p.total -= m.config.Parameters().Parts[PartVision] * bindings.BF16.Size()
+	}
+	p.text(&w.TextWeights, m.config)
+	return p.weights, p.err
+}
+
+func (p *placement) text(w *TextWeights, c *Config) {
+	d := p.weights
+	d.embed = p.tensor(w.Embed)
+	d.layers = make([]layerWeights, len(w.Layers))
+	for i := range w.Layers {
+		d.layers[i] = p.layer(&w.Layers[i])
+	}
+	d.norm = p.tensor(w.Norm)
+	d.head = bindings.Weight{Data: d.embed}
+	if !c.TieEmbeddings {
+		d.head = p.linear(w.Head)
+	}
+	frequencies := c.RoPE.InvFreq(c.HeadDim)
+	d.invFreq = p.upload(bindings.F32, []int64{int64(len(frequencies))}, func(t bindings.Tensor) error {
+		return bindings.Write(p.model.stream, t, frequencies)
+	})
+	p.model.options.Progress(p.total, p.total)
+}
+
+func (p *placement) layer(w *LayerWeights) layerWeights {
+	l := layerWeights{
+		inputNorm: p.tensor(w.AttnNorm), postNorm: p.tensor(w.FFNNorm),
+		qkv: []bindings.Weight{p.linear(w.Attn.Q), p.linear(w.Attn.K), p.linear(w.Attn.V)},
+		o:   []bindings.Weight{p.linear(w.Attn.O)},
+	}
+	mlp := w.MLP
+	if w.MoE != nil {
+		mlp = &w.MoE.Shared
+		l.router = p.tensor(w.MoE.Router)
+		l.expertsGateUp = bindings.Weight{Data: p.tensor(w.MoE.GateUp), Layout: bindings.LayoutKN}
+		l.expertsDown = bindings.Weight{Data: p.tensor(w.MoE.Down), Layout: bindings.LayoutKN}
+	}
+	l.gateUp = []bindings.Weight{p.linear(mlp.Gate), p.linear(mlp.Up)}
+	l.down = []bindings.Weight{p.linear(mlp.Down)}
+	return l
+}
+
+func (p *placement) linear(t safetensors.Tensor) bindings.Weight {
+	return bindings.Weight{Data: p.tensor(t), Layout: bindings.LayoutNK}
+}
+
+// tensor places a tensor of the checkpoint.
+func (p *placement) tensor(t safetensors.Tensor) (out bindings.Tensor) {
+	if p.err != nil {
+		return out
+	}
+	if p.err = p.ctx.Err(); p.err != nil {
+		return out
+	}
+	switch {
+	case t.DType == safetensors.F16:
+		out = p.widened(t)
+	case p.visible && aligned(t):
+		p.touch(t.Data)
+		out = p.wrapped(t)
+	default:
+		out = p.upload(dtypes[t.DType], t.Shape, func(to bindings.Tensor) error {
+			return p.model.stream.WriteBytes(to.Buffer, to.Offset, t.Data)
+		})
+	}
+	if p.err != nil {
+		p.err = fmt.Errorf("tensor %s: %w", t.Name, p.err)
+	}
+	p.done += t.Bytes()
+	p.model.options.Progress(p.done, p.total)
+	return out
+}
+
+// dtypes are the types that operations take weights in.
+var dtypes = map[safetensors.DType]bindings.DType{
+	safetensors.BF16: bindings.BF16, safetensors.F32: bindings.F32,
+}
+
+// aligned says whether the elements may be read where the file is mapped.
+func aligned(t safetensors.Tensor) bool {
+	size := uintptr(dtypes[t.DType].Size())
+	return uintptr(unsafe.Pointer(unsafe.SliceData(t.Data)))%size == 0
+}
+
+// touch reads a byte of every page, so that loading, and not the first token,
+// waits for the disk.
+func (p *placement) touch(data []byte) {
+	const page = 4096
+	for i := 0; i < len(data); i += page {
+		p.touched += data[i]
+	}
+}
+
+func (p *placement) wrapped(t safetensors.Tensor) (out bindings.Tensor) {
+	b, err := p.model.device.WrapHost(t.Data)
+	if err != nil {
+		p.err = err
+		return out
+	}
+	p.weights.buffers = append(p.weights.buffers, b)
+	return b.Tensor(dtypes[t.DType], t.Shape...)
+}
+
+// widened places a vector of fp16, which no operation reads, as fp32.
+func (p *placement) widened(t safetensors.Tensor) bindings.Tensor {
+	values := t.Float32s(nil)
+	return p.upload(bindings.F32, t.Shape, func(to bindings.Tensor) error {
+		return bindings.Write(p.model.stream, to, values)
+	})
+}
+
+// upload makes a tensor in the device's memory and fills it.
+func (p *placement) upload(dtype bindings.DType, shape []int64, fill func(bindings.Tensor) error) (out bindings.Tensor) {
+	if p.err != nil {
+		return out
+	}
+	bytes := dtype.Size()
+	for _, n := range shape {
+		bytes *= n
+	}
+	b, err := p.model.device.NewBuffer(bytes)
+	if err != nil {
+		p.err = err
+		return out
+	}
+	p.weights.buffers = append(p.weights.buffers, b)
+	out = b.Tensor(dtype, shape...)
+	p.err = fill(out)
+	return out
+}

@@ -1,0 +1,148 @@
+package llama4
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/llama4go/llama4go/llama4/chat"
+	"github.com/llama4go/llama4go/llama4/sample"
+)
+
+// Request asks for a continuation of a prompt. The prompt is exactly one of
+// Prompt, Messages and Tokens.
+type Request struct {
+	// Prompt is raw text; special tokens in it are plain text.
+	Prompt string
+	// NoBOS leaves out the beginning-of-text token that else precedes Prompt.
+	NoBOS bool
+	// Messages is a conversation, rendered with the checkpoint's chat template up
+	// to the header of the assistant's answer.
+	Messages []chat.Message
+	// Tools are the tool descriptions handed to the template, a JSON array.
+	Tools json.RawMessage
+	// Tokens are the prompt's tokens themselves.
+	Tokens []int32
+
+	// MaxTokens bounds the tokens generated; 0 goes on to the end of the context,
+	// or to the publisher's limit (max_new_tokens) where there is one.
+	MaxTokens int
+	// Sampling is how tokens are chosen; nil is [Model.Sampling], the publisher's
+	// defaults.
+	Sampling *sample.Params
+	// Stop ends the text before the first of these strings.
+	Stop []string
+	// StopIDs end the text like the model's own end-of-sequence tokens.
+	StopIDs []int32
+	// LogProbs asks for the log-probability of each token and, for LogProbs > 1,
+	// of that many of its most probable rivals.
+	LogProbs int
+}
+
+// maxLogProbs bounds [Request.LogProbs], as the usual servers do.
+const maxLogProbs = 20
+
+// Finish says why a text ended.
+type Finish string
+
+// The reasons of Finish.
+const (
+	FinishStop   Finish = "stop"   // an end-of-sequence token or a stop string
+	FinishLength Finish = "length" // MaxTokens or the end of the context
+)
+
+// Sampling returns the publisher's sampling defaults, generation_config.json.
+func (m *Model) Sampling() sample.Params {
+	p := sample.Default()
+	if g := m.generation; g.DoSample {
+		p.Temperature, p.TopK, p.TopP, p.MinP = g.Temperature, g.TopK, g.TopP, g.MinP
+		p.RepetitionPenalty = g.RepetitionPenalty
+	}
+	return p
+}
+
+// Encode returns the tokens of a request's prompt.
+func (m *Model) Encode(ctx context.Context, r *Request) ([]int32, error) {
+	given := 0
+	for _, is := range []bool{r.Prompt != "", len(r.Messages) > 0, len(r.Tokens) > 0} {
+		if is {
+			given++
+		}
+	}
+	switch {
+	case given > 1:
+		return nil, errors.New("the request has more than one of Prompt, Messages and Tokens")
+	case len(r.Tokens) > 0:
+		return r.Tokens, m.checkTokens(r.Tokens)
+	case m.tokenizer == nil:
+		return nil, errors.New("the checkpoint has no tokenizer.json or tokenizer.model: give tokens")
+	case len(r.Messages) > 0:
+		return m.encodeMessages(ctx, r)
+	}
+	var ids []int32
+	if !r.NoBOS {
+		ids = append(ids, m.bos()...)
+	}
+	ids = m.tokenizer.AppendEncode(ids, r.Prompt)
+	if len(ids) == 0 {
+		return nil, errors.New("the prompt has no tokens")
+	}
+	return ids, m.checkTokens(ids)
+}
+
+func (m *Model) encodeMessages(ctx context.Context, r *Request) ([]int32, error) {
+	if m.template == nil {
+		return nil, errors.New("the checkpoint has no chat template: give a prompt or tokens")
+	}
+	for i, message := range r.Messages {
+		for _, part := range message.Content.Parts {
+			if part.Type == chat.TypeImage {
+				return nil, fmt.Errorf("message %d has an image: this version reads text only", i)
+			}
+		}
+	}
+	prompt, err := m.template.Render(ctx, chat.Input{
+		Messages: r.Messages, Tools: r.Tools, AddGenerationPrompt: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ids := prompt.Encode(m.tokenizer)
+	if len(ids) == 0 {
+		return nil, errors.New("the chat template gives an empty prompt")
+	}
+	return ids, m.checkTokens(ids)
+}
+
+// bos returns the beginning-of-text token, or nothing for a model without.
+func (m *Model) bos() []int32 {
+	for _, ids := range [][]int32{m.generation.BOS, m.config.BOS} {
+		if len(ids) > 0 {
+			return ids[:1]
+		}
+	}
+	return nil
+}
+
+// eos returns the tokens that end a text.
+func (m *Model) eos() []int32 {
+	if len(m.generation.EOS) > 0 {
+		return m.generation.EOS
+	}
+	return m.config.EOS
+}
+
+// check refuses what a request may not ask.
+func (m *Model) check(r *Request) error {
+	switch {
+	case r.MaxTokens < 0:
+		return fmt.Errorf("MaxTokens is %d, want 0 or more", r.MaxTokens)
+	case r.LogProbs < 0 || r.LogProbs > maxLogProbs:
+		return fmt.Errorf("LogProbs is %d, want 0 to %d", r.LogProbs, maxLogProbs)
+	}
+	if err := m.checkTokens(r.StopIDs); err != nil {
+		return fmt.Errorf("StopIDs: %w", err)
+	}
+	return nil
+}

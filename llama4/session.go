@@ -1,0 +1,87 @@
+package llama4
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Session is a conversation that keeps its KV cache from one request to the next:
+// a prompt that goes on where the last answer ended is not computed again. It is
+// not safe for concurrent use.
+type Session struct {
+	model    *Model
+	sequence *Sequence
+	ids      []int32 // of the sequence
+}
+
+// NewSession returns an empty session. Close gives its memory back.
+func (m *Model) NewSession() *Session {
+	return &Session{model: m, sequence: m.NewSequence()}
+}
+
+// Close gives the session's memory back. It may be called twice.
+func (s *Session) Close() error { return s.sequence.Close() }
+
+// Generate is [Model.Generate] with what the session remembers.
+func (s *Session) Generate(ctx context.Context, r *Request) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		if err := s.generate(ctx, r, func(p Piece) bool { return yield(p, nil) }); err != nil {
+			yield(Piece{}, err)
+		}
+	}
+}
+
+func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bool) error {
+	start := time.Now()
+	g, err := s.model.newGeneration(ctx, r)
+	if err != nil {
+		return err
+	}
+	if g.usage.CachedTokens, err = s.rewind(g.ids); err != nil {
+		return err
+	}
+	next := g.ids[g.usage.CachedTokens:]
+	for {
+		var piece Piece
+		err := s.append(ctx, next, func(l *Logits) (err error) {
+			piece, err = g.choose(l)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if g.promptAt.IsZero() {
+			g.promptAt = time.Now()
+			g.usage.PromptTime = g.promptAt.Sub(start)
+		}
+		g.finish(&piece)
+		if !yield(piece) || piece.Finish != "" {
+			return nil
+		}
+		next = []int32{piece.ID}
+	}
+}
+
+// rewind makes the session's tokens a beginning of ids and returns their number.
+// Only a prompt that goes on can use the cache: chunked layers have forgotten
+// what one that turns off earlier would need.
+func (s *Session) rewind(ids []int32) (int, error) {
+	if n := len(s.ids); n < len(ids) && slices.Equal(s.ids, ids[:n]) {
+		return n, nil
+	}
+	if err := s.sequence.Close(); err != nil {
+		return 0, err
+	}
+	s.sequence, s.ids = s.model.NewSequence(), nil
+	return 0, nil
+}
+
+// append runs tokens and remembers those that the sequence took, also on error.
+func (s *Session) append(ctx context.Context, ids []int32, visit func(*Logits) error) error {
+	before := s.sequence.Len()
+	err := s.model.Prefill(ctx, s.sequence, ids, LastRow, visit)
+	s.ids = append(s.ids, ids[:s.sequence.Len()-before]...)
+	return err
+}
