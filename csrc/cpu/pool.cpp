@@ -1,6 +1,6 @@
 #include "pool.h"
 
-#include <exception>
+#include <algorithm>
 
 namespace ll4::cpu {
 
@@ -9,6 +9,7 @@ namespace {
 // Operations follow each other within microseconds during a forward pass; a thread that sleeps
 // between them would cost more to wake than the operation takes.
 constexpr int kSpins = 4000;
+constexpr int64_t kMostTasks = int64_t{1} << 31;
 
 void relax() {
 #if defined(__x86_64__)
@@ -17,6 +18,10 @@ void relax() {
   __asm__ volatile("yield");
 #endif
 }
+
+uint64_t tasks_of(uint64_t ticket) { return ticket >> 32; }
+uint64_t next_of(uint64_t ticket) { return ticket & 0xffffffff; }
+bool has_work(uint64_t ticket) { return next_of(ticket) < tasks_of(ticket); }
 
 }  // namespace
 
@@ -33,36 +38,60 @@ Pool::~Pool() {
   for (std::thread &worker : workers_) worker.join();
 }
 
-bool Pool::wait_for_job(uint64_t seen) {
+// Returns true when there may be a task to take, false when the pool ends.
+bool Pool::wait_for_work() {
   for (int i = 0; i < kSpins; i++) {
-    if (job_.load(std::memory_order_acquire) != seen) return true;
+    if (has_work(ticket_.load(std::memory_order_relaxed))) return true;
     if (stop_.load(std::memory_order_relaxed)) return false;
     relax();
   }
   std::unique_lock<std::mutex> lock(mutex_);
-  wake_.wait(lock, [&] { return stop_ || job_ != seen; });
+  sleeping_++;
+  wake_.wait(lock, [&] { return stop_ || has_work(ticket_); });
+  sleeping_--;
   return !stop_;
 }
 
 void Pool::work() {
-  for (uint64_t seen = 0; wait_for_job(seen);) {
-    seen = job_.load(std::memory_order_acquire);
-    take_tasks();
-    busy_.fetch_sub(1, std::memory_order_release);
-  }
+  while (wait_for_work())
+    while (take_task()) {
+    }
 }
 
-void Pool::take_tasks() {
-  for (;;) {
-    const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
-    if (i >= tasks_) return;
-    try {
-      (*task_)(i);
-    } catch (...) {
-      std::lock_guard<std::mutex> lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-    }
+bool Pool::take_task() {
+  uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  do {
+    if (!has_work(ticket)) return false;
+  } while (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
+                                          std::memory_order_acquire));
+  try {
+    (*task_)(first_ + static_cast<int64_t>(next_of(ticket)));
+  } catch (...) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!error_) error_ = std::current_exception();
   }
+  done_.fetch_add(1, std::memory_order_release);
+  return true;
+}
+
+void Pool::share_out(int64_t first, int64_t tasks, const std::function<void(int64_t)> &task) {
+  bool wake = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    first_ = first;
+    task_ = &task;
+    error_ = nullptr;
+    done_.store(0, std::memory_order_relaxed);
+    ticket_.store(static_cast<uint64_t>(tasks) << 32, std::memory_order_release);
+    wake = sleeping_ > 0;
+  }
+  if (wake) wake_.notify_all();
+  while (take_task()) {
+  }
+  for (int spins = 0; done_.load(std::memory_order_acquire) < tasks; spins++)
+    spins < kSpins ? relax() : std::this_thread::yield();
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (error_) std::rethrow_exception(error_);
 }
 
 void Pool::run(int64_t tasks, const std::function<void(int64_t)> &task) {
@@ -70,20 +99,8 @@ void Pool::run(int64_t tasks, const std::function<void(int64_t)> &task) {
     for (int64_t i = 0; i < tasks; i++) task(i);
     return;
   }
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    tasks_ = tasks;
-    task_ = &task;
-    next_.store(0, std::memory_order_relaxed);
-    busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-    error_ = nullptr;
-    job_.fetch_add(1, std::memory_order_release);
-  }
-  wake_.notify_all();
-  take_tasks();
-  for (int spins = 0; busy_.load(std::memory_order_acquire) != 0; spins++)
-    spins < kSpins ? relax() : std::this_thread::yield();
-  if (error_) std::rethrow_exception(error_);
+  for (int64_t first = 0; first < tasks; first += kMostTasks)
+    share_out(first, std::min(kMostTasks, tasks - first), task);
 }
 
 }  // namespace ll4::cpu

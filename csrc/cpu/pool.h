@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -14,6 +15,9 @@ namespace ll4::cpu {
 // Runs the tasks of one job on all threads. Which thread takes a task is left to chance, so a task
 // must compute the same bits on any thread and no two tasks may write the same place: then the
 // result depends neither on timing nor on the number of threads.
+//
+// A job ends when its tasks are done, not when every thread has looked at it: on a busy machine a
+// thread that is not scheduled delays nobody.
 class Pool {
  public:
   explicit Pool(int threads);
@@ -29,19 +33,24 @@ class Pool {
 
  private:
   void work();
-  void take_tasks();
-  bool wait_for_job(uint64_t seen);
+  bool wait_for_work();
+  bool take_task();
+  void share_out(int64_t first, int64_t tasks, const std::function<void(int64_t)> &task);
 
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::atomic<uint64_t> job_{0};
+  int sleeping_ = 0;  // guarded by mutex_
   std::atomic<bool> stop_{false};
-  std::atomic<int64_t> next_{0};
-  std::atomic<int> busy_{0};
-  int64_t tasks_ = 0;
+
+  // The job: how many tasks in the upper half, the next one to take in the lower. Taking a task is
+  // one compare-and-swap; while a taken task is not done the job cannot change, so whoever has
+  // taken one may read what follows.
+  std::atomic<uint64_t> ticket_{0};
+  std::atomic<int64_t> done_{0};
+  int64_t first_ = 0;
   const std::function<void(int64_t)> *task_ = nullptr;
-  std::exception_ptr error_;
+  std::exception_ptr error_;  // guarded by mutex_
 };
 
 }  // namespace ll4::cpu
