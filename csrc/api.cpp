@@ -113,8 +113,8 @@ extern "C" {
 
 // ---- devices ----
 
-ll4_status ll4_device_open(const char *name, const ll4_device_options *options,
-                           ll4_device **device, ll4_error *error) {
+ll4_status ll4_device_open(const char *name, const ll4_device_options *options, ll4_device **device,
+                           ll4_error *error) {
   return guard("device_open", error, [&] {
     deref(device, "device");
     const std::string text = &deref(name, "name");
@@ -342,18 +342,42 @@ uint32_t ll4_abi_version(void) { return LL4_ABI_VERSION; }
 
 const ll4_api *ll4_get_api(uint32_t abi_version) {
   static const ll4_api api = {
-      sizeof(ll4_api),     LL4_ABI_VERSION,      LL4_VERSION,
-      ll4_device_open,     ll4_device_get_info,  ll4_device_close,
-      ll4_buffer_create,   ll4_buffer_wrap,      ll4_buffer_destroy,
-      ll4_buffer_address,  ll4_buffer_bytes,     ll4_stream_create,
-      ll4_stream_wrap,     ll4_stream_native,    ll4_stream_synchronize,
-      ll4_stream_destroy,  ll4_event_create,     ll4_event_record,
-      ll4_event_wait,      ll4_event_synchronize, ll4_event_elapsed,
-      ll4_event_destroy,   ll4_write,            ll4_read,
-      ll4_copy,            ll4_embed,            ll4_rms_norm,
-      ll4_qkv_epilogue,    ll4_attention,        ll4_matmul,
-      ll4_router,          ll4_grouped_matmul,   ll4_swiglu,
-      ll4_logits,          ll4_log_softmax,      ll4_top_k,
+      sizeof(ll4_api),
+      LL4_ABI_VERSION,
+      LL4_VERSION,
+      ll4_device_open,
+      ll4_device_get_info,
+      ll4_device_close,
+      ll4_buffer_create,
+      ll4_buffer_wrap,
+      ll4_buffer_destroy,
+      ll4_buffer_address,
+      ll4_buffer_bytes,
+      ll4_stream_create,
+      ll4_stream_wrap,
+      ll4_stream_native,
+      ll4_stream_synchronize,
+      ll4_stream_destroy,
+      ll4_event_create,
+      ll4_event_record,
+      ll4_event_wait,
+      ll4_event_synchronize,
+      ll4_event_elapsed,
+      ll4_event_destroy,
+      ll4_write,
+      ll4_read,
+      ll4_copy,
+      ll4_embed,
+      ll4_rms_norm,
+      ll4_qkv_epilogue,
+      ll4_attention,
+      ll4_matmul,
+      ll4_router,
+      ll4_grouped_matmul,
+      ll4_swiglu,
+      ll4_logits,
+      ll4_log_softmax,
+      ll4_top_k,
   };
   return abi_version == LL4_ABI_VERSION ? &api : nullptr;
 }

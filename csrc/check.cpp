@@ -68,8 +68,8 @@ void check_memory(ll4_device &device, const char *field, const ll4_tensor &t) {
     bytes *= t.shape[i];
   }
   if (t.offset < 0 || t.offset > t.buffer->bytes || bytes > t.buffer->bytes - t.offset)
-    fail(LL4_INVALID_ARGUMENT, "%s needs bytes %lld to %lld of a buffer of %lld", field,
-         static_cast<long long>(t.offset), static_cast<long long>(t.offset + bytes),
+    fail(LL4_INVALID_ARGUMENT, "%s needs %lld bytes at %lld of a buffer of %lld", field,
+         static_cast<long long>(bytes), static_cast<long long>(t.offset),
          static_cast<long long>(t.buffer->bytes));
   if (reinterpret_cast<uintptr_t>(t.buffer->address + t.offset) % static_cast<uintptr_t>(element))
     fail(LL4_INVALID_ARGUMENT, "%s is not aligned to its %lld-byte elements", field,
@@ -124,8 +124,7 @@ int64_t outputs(const ll4_weight &w, int first_axis) {
 // A matrix [N, K] or [K, N], or with `experts` >= 0 a stack of them; returns N.
 int64_t check_weight(ll4_device &device, const char *field, const ll4_weight &w, int64_t experts,
                      int64_t k) {
-  require(w.layout == LL4_LAYOUT_NK || w.layout == LL4_LAYOUT_KN, field,
-          "has an unknown layout");
+  require(w.layout == LL4_LAYOUT_NK || w.layout == LL4_LAYOUT_KN, field, "has an unknown layout");
   require(w.reserved == 0, field, "has a reserved field that is not 0");
   const bool nk = w.layout == LL4_LAYOUT_NK;
   const int64_t rows = nk ? kAny : k, columns = nk ? k : kAny;

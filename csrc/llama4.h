@@ -13,6 +13,8 @@
  *              (newer) one is refused if it uses fields that this library does not know.
  *   Tensors    Dense and row-major, described by ll4_tensor; buffers do not know shapes. Every
  *              tensor is checked against its buffer, its dtype and its shape before a kernel runs.
+ *              It begins at a multiple of its element's size; what an operation writes overlaps
+ *              nothing that it reads, unless the operation says so.
  *   Names      T tokens of the ragged batch, B sequences, H hidden size, Hq/Hkv query/KV heads,
  *              D head dimension, E experts, F expert intermediate size, V vocabulary, P pages.
  *   act        The activation dtype: LL4_F32 or LL4_BF16, one of them throughout a call.
@@ -69,12 +71,7 @@ typedef struct ll4_buffer ll4_buffer;
 typedef struct ll4_stream ll4_stream;
 typedef struct ll4_event ll4_event;
 
-typedef enum ll4_dtype {
-  LL4_F32 = 1,
-  LL4_BF16 = 2,
-  LL4_F16 = 3,
-  LL4_I32 = 4
-} ll4_dtype;
+typedef enum ll4_dtype { LL4_F32 = 1, LL4_BF16 = 2, LL4_F16 = 3, LL4_I32 = 4 } ll4_dtype;
 
 /* How a matmul works: its operands' precision. Sums are always fp32. */
 typedef enum ll4_compute {
@@ -104,8 +101,8 @@ typedef struct ll4_tensor {
 
 typedef struct ll4_device_options {
   uint32_t size;
-  int32_t threads;  /* CPU: worker threads, 0 for one a core */
-  const char *isa;  /* CPU: "baseline", "avx2", "avx512", "avx512bf16", "neon"; NULL for the best */
+  int32_t threads; /* CPU: worker threads, 0 for one a core */
+  const char *isa; /* CPU: "baseline", "avx2", "avx512", "avx512bf16", "neon"; NULL for the best */
 } ll4_device_options;
 
 typedef struct ll4_device_info {
@@ -117,7 +114,7 @@ typedef struct ll4_device_info {
   int64_t memory_free;  /* bytes free now, as the system tells it */
   char name[64];        /* as ll4_device_open takes it: "cpu", "cuda:0", "simt" */
   char description[128];
-  char isa[32];         /* CPU: the instruction set in use; CUDA: the architecture */
+  char isa[32]; /* CPU: the instruction set in use; CUDA: the architecture */
 } ll4_device_info;
 
 /* `name` is "cpu", "cuda", "cuda:N" or "simt". `options` may be NULL. */
@@ -182,7 +179,7 @@ typedef struct ll4_batch {
   int32_t tokens;       /* T = seq_start[B] */
   int32_t max_new;      /* bound of new tokens a sequence: plans are made from these two, so */
   int32_t max_context;  /* bound of past + new tokens     that they need not be read back */
-  ll4_tensor seq_start; /* i32 [B + 1], ascending from 0 */
+  ll4_tensor seq_start; /* i32 [B + 1], from 0 to T, never descending */
   ll4_tensor past;      /* i32 [B] */
 } ll4_batch;
 
@@ -264,9 +261,9 @@ typedef struct ll4_matmul_args {
   int32_t parts; /* 1 .. LL4_MAX_PARTS */
   int32_t compute;
   int32_t accumulate;
-  ll4_tensor x;                    /* act [T, K] */
+  ll4_tensor x;                     /* act [T, K] */
   ll4_weight weight[LL4_MAX_PARTS]; /* [N_i, K] or [K, N_i] */
-  ll4_tensor out;                  /* act [T, sum of N_i] */
+  ll4_tensor out;                   /* act [T, sum of N_i] */
 } ll4_matmul_args;
 
 /* router: logits = x W^T in fp32; the top_k largest of a token (ties: the lowest expert), their

@@ -40,11 +40,11 @@ struct Job {
 
 // What a task needs beside its queries, in floats.
 struct Room {
-  float *scores;         // [rows, kTile]
-  float *out;            // [rows, D]
-  float *most;           // [rows]: the largest score so far
-  float *sum;            // [rows]: of exponentials
-  uint16_t *rounded;     // [rows, kTile]: the exponentials as bf16
+  float *scores;      // [rows, kTile]
+  float *out;         // [rows, D]
+  float *most;        // [rows]: the largest score so far
+  float *sum;         // [rows]: of exponentials
+  uint16_t *rounded;  // [rows, kTile]: the exponentials as bf16
   static int64_t floats(int64_t rows, int64_t head_dim) {
     return rows * (kTile + head_dim + 2 + kTile / 2);
   }
@@ -115,8 +115,8 @@ void Job::run(const Task &task, int64_t kv_head, const Activations &queries, flo
       float *scores = room.scores + r * kTile;
       const float shrink =
           softmax_row(kernels, args.scale, scores, valid, room.most[r], room.sum[r]);
-      if (shrink != 1.0f) kernels.scale(room.out + r * head_dim, shrink, room.out + r * head_dim,
-                                        head_dim);
+      if (shrink != 1.0f)
+        kernels.scale(room.out + r * head_dim, shrink, room.out + r * head_dim, head_dim);
     }
     if (pairs) kernels.narrow(room.scores, room.rounded, rows * kTile);
     each_run(pages, first, last, [&](int64_t offset, int64_t count, int64_t position) {

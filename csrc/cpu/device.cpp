@@ -39,8 +39,7 @@ struct Event final : ll4_event {
   void synchronize() override {}
   double milliseconds_since(const ll4_event &start) const override {
     const auto &from = static_cast<const Event &>(start);
-    if (!recorded || !from.recorded)
-      fail(LL4_INVALID_ARGUMENT, "an event was not recorded");
+    if (!recorded || !from.recorded) fail(LL4_INVALID_ARGUMENT, "an event was not recorded");
     return std::chrono::duration<double, std::milli>(at - from.at).count();
   }
   Clock::time_point at;
@@ -121,16 +120,16 @@ void Device::get_info(ll4_device_info &info) {
   info.memory_total = memory_total();
   info.memory_free = memory_free();
   std::strncpy(info.name, "cpu", sizeof info.name - 1);
-  const std::string text =
-      std::to_string(pool.threads()) + (pool.threads() == 1 ? " thread, " : " threads, ") +
-      kernels.isa;
+  const std::string text = std::to_string(pool.threads()) +
+                           (pool.threads() == 1 ? " thread, " : " threads, ") + kernels.isa;
   std::strncpy(info.description, text.c_str(), sizeof info.description - 1);
   std::strncpy(info.isa, kernels.isa, sizeof info.isa - 1);
 }
 
 void *Device::allocate(int64_t bytes) {
   const size_t rounded = (static_cast<size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
-  void *memory = rounded < static_cast<size_t>(bytes) ? nullptr : aligned_alloc(kAlignment, rounded);
+  void *memory =
+      rounded < static_cast<size_t>(bytes) ? nullptr : aligned_alloc(kAlignment, rounded);
   if (!memory)
     fail(LL4_OUT_OF_MEMORY, "%lld bytes asked for, %lld free", static_cast<long long>(bytes),
          static_cast<long long>(memory_free()));
@@ -141,9 +140,7 @@ void Device::release(void *address) noexcept { std::free(address); }
 
 ll4_stream *Device::new_stream() { return new Stream(*this); }
 
-ll4_stream *Device::wrap_stream(void *) {
-  fail(LL4_UNSUPPORTED, "the CPU has no native streams");
-}
+ll4_stream *Device::wrap_stream(void *) { fail(LL4_UNSUPPORTED, "the CPU has no native streams"); }
 
 ll4_event *Device::new_event() { return new Event(*this); }
 

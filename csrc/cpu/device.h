@@ -74,10 +74,7 @@ T *data(const ll4_tensor &t) {
 class Rows32 {
  public:
   Rows32(const Kernels &kernels, const ll4_tensor &t, int64_t columns)
-      : kernels_(kernels),
-        base_(data<char>(t)),
-        bf16_(t.dtype == LL4_BF16),
-        columns_(columns) {}
+      : kernels_(kernels), base_(data<char>(t)), bf16_(t.dtype == LL4_BF16), columns_(columns) {}
 
   // The row itself when it is fp32, else converted into `room` (columns floats).
   const float *read(int64_t row, float *room) const {

@@ -125,9 +125,7 @@ struct WideOuter {
   }
   using Scalar = typename V::F;
   static Scalar broadcast(const X *x, bool) { return V::set1(*x); }
-  static typename V::F multiply(Scalar x, Factor w, typename V::F acc) {
-    return V::fma(x, w, acc);
-  }
+  static typename V::F multiply(Scalar x, Factor w, typename V::F acc) { return V::fma(x, w, acc); }
   using Packed = float;
   static void store(Packed *p, Factor f) { V::store(p, f); }
   static Factor load_packed(const Packed *p) { return V::load(p); }
@@ -152,9 +150,7 @@ struct PairOuter {
   }
   using Scalar = typename V::Pair;
   static Scalar broadcast(const X *x, bool odd) { return V::broadcast(x, odd); }
-  static typename V::F multiply(Scalar x, Factor w, typename V::F acc) {
-    return V::dot(acc, x, w);
-  }
+  static typename V::F multiply(Scalar x, Factor w, typename V::F acc) { return V::dot(acc, x, w); }
   using Packed = uint16_t;
   static void store(Packed *p, Factor f) { __builtin_memcpy(p, &f, sizeof f); }
   static Factor load_packed(const Packed *p) { return V::load_pair(p); }
@@ -170,8 +166,7 @@ void stream_rows(const Block &b, const typename O::X *x, float *out, int64_t k, 
   typename O::Scalar scalar[R][kUnits];
   for (int r = 0; r < R; r++)
     for (int u = 0; u < units; u++)
-      scalar[r][u] =
-          O::broadcast(x + r * b.ldx + k + u * O::kUnit, (u + 1) * O::kUnit > depth);
+      scalar[r][u] = O::broadcast(x + r * b.ldx + k + u * O::kUnit, (u + 1) * O::kUnit > depth);
   for (int64_t column = 0; column < b.columns; column += O::kColumnsALoad) {
     const int n = static_cast<int>(std::min<int64_t>(O::kColumnsALoad, b.columns - column));
     typename V::F acc[R][O::kFactors];
@@ -183,8 +178,7 @@ void stream_rows(const Block &b, const typename O::X *x, float *out, int64_t k, 
     for (int u = 0; u < units; u++) {
       const auto *row = w + u * O::kUnit * b.ldw + column;
       // The next units of these columns: the hardware does not follow a stride of a whole row.
-      for (int i = 0; i < O::kUnit; i++)
-        __builtin_prefetch(row + (kStreamDepth + i) * b.ldw);
+      for (int i = 0; i < O::kUnit; i++) __builtin_prefetch(row + (kStreamDepth + i) * b.ldw);
       typename O::Factor factor[O::kFactors];
       O::load(row, b.ldw, (u + 1) * O::kUnit > depth, n, factor);
       for (int r = 0; r < R; r++)
@@ -213,8 +207,7 @@ void pack_panel(const Block &b, int64_t k, int64_t depth, int64_t column, int64_
   const auto *w = static_cast<const typename O::Weight *>(b.w) + column;
   for (int64_t d = 0; d < depth; d += O::kUnit)
     for (int64_t c = 0; c < kPanelColumns; c += O::kColumnsALoad) {
-      const int n = static_cast<int>(
-          std::clamp<int64_t>(columns - c, 0, O::kColumnsALoad));
+      const int n = static_cast<int>(std::clamp<int64_t>(columns - c, 0, O::kColumnsALoad));
       typename O::Factor factor[O::kFactors];
       O::load(w + (k + d) * b.ldw + c, b.ldw, d + O::kUnit > depth, n, factor);
       for (int f = 0; f < O::kFactors; f++, panel += O::kPackedLanes) O::store(panel, factor[f]);
@@ -229,7 +222,8 @@ void outer_tile(const typename O::X *x, int64_t ldx, int64_t depth, const typena
   typename V::F acc[R][C];
   for (int r = 0; r < R; r++)
     for (int c = 0; c < C; c++) {
-      const int lanes = static_cast<int>(std::clamp<int64_t>(columns - c * V::kLanes, 0, V::kLanes));
+      const int lanes =
+          static_cast<int>(std::clamp<int64_t>(columns - c * V::kLanes, 0, V::kLanes));
       acc[r][c] = V::load_n(out + r * ldo + c * V::kLanes, lanes);
     }
   for (int64_t k = 0; k < depth; k += O::kUnit, panel += kPanelStride) {
@@ -242,7 +236,8 @@ void outer_tile(const typename O::X *x, int64_t ldx, int64_t depth, const typena
   }
   for (int r = 0; r < R; r++)
     for (int c = 0; c < C; c++) {
-      const int lanes = static_cast<int>(std::clamp<int64_t>(columns - c * V::kLanes, 0, V::kLanes));
+      const int lanes =
+          static_cast<int>(std::clamp<int64_t>(columns - c * V::kLanes, 0, V::kLanes));
       V::store_n(out + r * ldo + c * V::kLanes, acc[r][c], lanes);
     }
 }
@@ -254,8 +249,7 @@ void outer_rows(const Block &b, int64_t row, int64_t k, int64_t depth, int64_t c
   const auto *x = static_cast<const typename O::X *>(b.x) + k;
   for (; row + R <= b.rows; row += R)
     for (int64_t c = 0; c < columns; c += C * V::kLanes)
-      outer_tile<V, O, R, C>(x + row * b.ldx, b.ldx, depth,
-                             panel + c / V::kLanes * O::kPackedLanes,
+      outer_tile<V, O, R, C>(x + row * b.ldx, b.ldx, depth, panel + c / V::kLanes * O::kPackedLanes,
                              b.out + row * b.ldo + column + c, b.ldo, columns - c);
   if constexpr (R > 1) {
     if (row < b.rows) outer_rows<V, O, R - 1>(b, row, k, depth, column, columns, panel);

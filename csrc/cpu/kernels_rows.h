@@ -53,11 +53,13 @@ struct Rows {
   using F = typename V::F;
 
   static void widen(const uint16_t *x, float *out, int64_t n) {
-    each_vector<V>(n, [&](int64_t i, int m) { store_lanes<V>(out + i, load_lanes<V>(x + i, m), m); });
+    each_vector<V>(n,
+                   [&](int64_t i, int m) { store_lanes<V>(out + i, load_lanes<V>(x + i, m), m); });
   }
 
   static void narrow(const float *x, uint16_t *out, int64_t n) {
-    each_vector<V>(n, [&](int64_t i, int m) { store_lanes<V>(out + i, load_lanes<V>(x + i, m), m); });
+    each_vector<V>(n,
+                   [&](int64_t i, int m) { store_lanes<V>(out + i, load_lanes<V>(x + i, m), m); });
   }
 
   static void add(const float *x, float *out, int64_t n) {

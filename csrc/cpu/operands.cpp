@@ -81,8 +81,10 @@ BatchView::BatchView(const ll4_batch &batch)
       fail(LL4_INVALID_ARGUMENT, "batch.seq_start gives sequence %d %lld tokens, not 0 to %d", b,
            static_cast<long long>(fresh), batch.max_new);
     if (past[b] < 0 || past[b] + fresh > batch.max_context)
-      fail(LL4_INVALID_ARGUMENT, "batch.past of sequence %d is %d: with %lld new tokens it is not in "
-           "0 to %d", b, past[b], static_cast<long long>(fresh), batch.max_context);
+      fail(LL4_INVALID_ARGUMENT,
+           "batch.past of sequence %d is %d: with %lld new tokens it is not in "
+           "0 to %d",
+           b, past[b], static_cast<long long>(fresh), batch.max_context);
   }
 }
 
@@ -101,9 +103,10 @@ int64_t PageView::page(int32_t sequence, int64_t position) const {
          static_cast<long long>(position), sequence);
   const int32_t page = table_[sequence * columns_ + column];
   if (page < 0 || page >= pages_)
-    fail(LL4_INVALID_ARGUMENT, "kv.page_table names page %d for position %lld of sequence %d: there "
-         "are %lld", page, static_cast<long long>(position), sequence,
-         static_cast<long long>(pages_));
+    fail(LL4_INVALID_ARGUMENT,
+         "kv.page_table names page %d for position %lld of sequence %d: there "
+         "are %lld",
+         page, static_cast<long long>(position), sequence, static_cast<long long>(pages_));
   return page;
 }
 

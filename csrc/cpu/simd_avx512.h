@@ -32,9 +32,7 @@ struct Avx512 {
   static F load(const uint16_t *p) {
     return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
   }
-  static F load_n(const uint16_t *p, int n) {
-    return widen(_mm256_maskz_loadu_epi16(first(n), p));
-  }
+  static F load_n(const uint16_t *p, int n) { return widen(_mm256_maskz_loadu_epi16(first(n), p)); }
   static __m256i narrow(F v) {
     const __m512i bits = _mm512_castps_si512(v);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));

@@ -33,9 +33,7 @@ struct Neon {
     vst1q_f32(lanes, v);
     std::memcpy(p, lanes, static_cast<size_t>(n) * sizeof *p);
   }
-  static F load(const uint16_t *p) {
-    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
-  }
+  static F load(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
   static F load_n(const uint16_t *p, int n) {
     uint16_t lanes[4] = {};
     std::memcpy(lanes, p, static_cast<size_t>(n) * sizeof *p);

@@ -31,7 +31,8 @@ inline Tiles tiles(int64_t rows, int64_t columns, int threads) {
   t.columns = kBlockColumns;
   if (rows <= kFewRows) {
     const int64_t share = blocks(columns, int64_t{2} * threads);
-    t.columns = std::clamp(blocks(share, kBlockColumns) * kBlockColumns, kBlockColumns, kMostColumns);
+    t.columns =
+        std::clamp(blocks(share, kBlockColumns) * kBlockColumns, kBlockColumns, kMostColumns);
   }
   t.row_blocks = blocks(rows, t.rows);
   t.column_blocks = blocks(columns, t.columns);

@@ -7,12 +7,12 @@
 
 static int failures = 0;
 
-#define EXPECT(condition)                                             \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      failures++;                                                     \
-      printf("FAIL %s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-    }                                                                 \
+#define EXPECT(condition)                                         \
+  do {                                                            \
+    if (!(condition)) {                                           \
+      failures++;                                                 \
+      printf("FAIL %s:%d: %s\n", __FILE__, __LINE__, #condition); \
+    }                                                             \
   } while (0)
 
 static ll4_error error = {.size = sizeof(ll4_error)};
@@ -29,7 +29,7 @@ static ll4_tensor tensor(const ll4_buffer *buffer, int32_t dtype, int rank, cons
   return t;
 }
 
-#define TENSOR(buffer, dtype, ...)                                       \
+#define TENSOR(buffer, dtype, ...)                                                 \
   tensor(buffer, dtype, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), \
          (const int64_t[]){__VA_ARGS__})
 

@@ -16,7 +16,8 @@ void expect(bool holds, const char *what, int64_t rows, int64_t columns, int thr
 
 void check(int64_t rows, int64_t columns, int threads) {
   const ll4::plan::Tiles t = ll4::plan::tiles(rows, columns, threads);
-  expect(t.rows * t.columns <= ll4::plan::kTileFloats, "a block fits a tile", rows, columns, threads);
+  expect(t.rows * t.columns <= ll4::plan::kTileFloats, "a block fits a tile", rows, columns,
+         threads);
   expect(t.rows > 0 && t.columns > 0, "a block is not empty", rows, columns, threads);
   expect(t.row_blocks * t.rows >= rows && (t.row_blocks - 1) * t.rows < std::max<int64_t>(rows, 1),
          "the rows are covered once", rows, columns, threads);
