@@ -1,0 +1,72 @@
+package bindings
+
+/*
+#include "lib.h"
+
+#cgo noescape llama4_matmul
+#cgo nocallback llama4_matmul
+static ll4_status llama4_matmul(const ll4_api *api, ll4_stream *stream,
+    const ll4_matmul_args *args, ll4_error *error) {
+  return api->matmul(stream, args, error);
+}
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// MaxParts is the largest number of weights that one Matmul stacks.
+const MaxParts = 4
+
+// MatmulArgs are the arguments of [Stream.Matmul].
+type MatmulArgs struct {
+	Compute    Compute
+	Accumulate bool
+	X          Tensor   // act [T, K]
+	Weights    []Weight // 1 to MaxParts parts: [N_i, K] or [K, N_i]
+	Out        Tensor   // act [T, sum of N_i]
+}
+
+// Matmul multiplies: out = x W^T for W the parts stacked along N (q, k and v, or
+// gate and up, in one call), and out += x W^T with Accumulate.
+func (s *Stream) Matmul(a *MatmulArgs) error {
+	c := begin(s, "matmul")
+	if a == nil {
+		c.fail("args", "is nil")
+		return c.err
+	}
+	args := C.ll4_matmul_args{
+		size:       C.uint32_t(C.sizeof_ll4_matmul_args),
+		parts:      C.int32_t(len(a.Weights)),
+		compute:    C.int32_t(a.Compute),
+		accumulate: flag(a.Accumulate),
+		x:          c.tensor("x", &a.X),
+		weight:     c.weights(a.Weights),
+		out:        c.tensor("out", &a.Out),
+	}
+	if c.err != nil {
+		return c.err
+	}
+	status := C.llama4_matmul(c.api, c.stream, &args, &c.e)
+	runtime.KeepAlive(s)
+	runtime.KeepAlive(a)
+	return c.end(status)
+}
+
+// weights converts the parts of a matmul. A wrong count is the library's to
+// refuse, by the number of parts it is told.
+func (c *call) weights(parts []Weight) (out [MaxParts]C.ll4_weight) {
+	if len(parts) > MaxParts {
+		c.fail("parts", fmt.Sprintf("%d, want 1 to %d", len(parts), MaxParts))
+		return out
+	}
+	for i := range parts {
+		out[i] = c.weight(weightNames[i], &parts[i])
+	}
+	return out
+}
+
+// weightNames are the fields, as errors name them.
+var weightNames = [MaxParts]string{"weight[0]", "weight[1]", "weight[2]", "weight[3]"}

@@ -1,0 +1,140 @@
+package optest
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/llama4go/llama4go/bindings"
+)
+
+// attnCase is one shape of attention.
+type attnCase struct {
+	name            string
+	heads, kv, dim  int
+	page, chunk     int
+	spans           []span
+	extraMaxContext int // a bound that nobody reaches
+}
+
+// decode is n sequences of one new token each, with pasts from 0 on.
+func decode(n int) []span {
+	var out []span
+	for i := range n {
+		out = append(out, span{i, 1})
+	}
+	return out
+}
+
+// Chunks of 7 do not divide prompts and are no multiple of a page.
+var attnCases = []attnCase{
+	{name: "one token", heads: 1, kv: 1, dim: 1, page: 1, spans: []span{{0, 1}}},
+	{name: "one token of five heads", heads: 5, kv: 1, dim: 64, page: 16, spans: []span{{0, 1}}},
+	{name: "prefill", heads: 4, kv: 2, dim: 32, page: 4, spans: []span{{0, 13}}},
+	{name: "prefill with a past", heads: 6, kv: 2, dim: 33, page: 4, spans: []span{{11, 13}}},
+	{name: "long prefill", heads: 5, kv: 1, dim: 32, page: 64, spans: []span{{0, 150}}},
+	{name: "decode far", heads: 5, kv: 1, dim: 128, page: 16, spans: []span{{700, 1}}},
+	{name: "decode very far", heads: 2, kv: 2, dim: 16, page: 64, spans: []span{{5000, 1}, {3, 1}}},
+	{name: "64 sequences", heads: 4, kv: 2, dim: 32, page: 16, spans: decode(64)},
+	{name: "64 sequences, chunked", heads: 3, kv: 1, dim: 32, page: 4, chunk: 7, spans: decode(64)},
+	{name: "ragged", heads: 4, kv: 4, dim: 88, page: 4, spans: []span{{0, 5}, {17, 1}, {3, 9}, {0, 1}, {40, 2}}},
+	{name: "ragged, bound too large", heads: 4, kv: 2, dim: 32, page: 4, extraMaxContext: 1000,
+		spans: []span{{0, 5}, {17, 1}, {3, 9}}},
+	{name: "chunk edges", heads: 4, kv: 2, dim: 32, page: 4, chunk: 7,
+		spans: []span{{0, 1}, {1, 1}, {6, 1}, {7, 1}, {8, 1}, {13, 1}, {14, 1}, {30, 1}}},
+	{name: "chunk edges, pages of one", heads: 2, kv: 1, dim: 3, page: 1, chunk: 7,
+		spans: []span{{0, 1}, {1, 1}, {6, 1}, {7, 1}, {8, 1}, {13, 1}, {14, 1}, {30, 1}}},
+	{name: "chunk edges, page larger than chunk", heads: 5, kv: 1, dim: 72, page: 16, chunk: 7,
+		spans: []span{{0, 2}, {6, 2}, {7, 2}, {20, 2}, {61, 9}}},
+	{name: "prefill over chunks", heads: 4, kv: 2, dim: 32, page: 4, chunk: 7, spans: []span{{0, 30}, {5, 20}, {6, 1}, {13, 16}}},
+	{name: "chunk of whole pages", heads: 4, kv: 1, dim: 64, page: 4, chunk: 16, spans: []span{{0, 40}, {15, 2}, {16, 2}, {47, 1}}},
+	{name: "chunk of one", heads: 2, kv: 2, dim: 8, page: 4, chunk: 1, spans: []span{{0, 6}, {9, 3}}},
+	{name: "chunk beyond the context", heads: 2, kv: 1, dim: 16, page: 4, chunk: 1000, spans: []span{{0, 6}, {9, 3}}},
+	{name: "a sequence without new tokens", heads: 2, kv: 1, dim: 16, page: 4, chunk: 7, spans: []span{{0, 3}, {9, 0}, {8, 1}}},
+	{name: "large chunks", heads: 3, kv: 1, dim: 16, page: 64, chunk: 130, spans: []span{{129, 3}, {259, 2}, {390, 1}, {0, 140}}},
+}
+
+func TestAttention(t *testing.T) {
+	for _, c := range attnCases {
+		for _, m := range modes {
+			for _, cache := range acts {
+				if cache != m.act && m.compute != bindings.ComputeF32 {
+					continue // the pairs of types are covered once
+				}
+				t.Run(fmt.Sprintf("%s,%v,cache-%v", c.name, m, cache), func(t *testing.T) { testAttention(t, c, m, cache) })
+			}
+		}
+	}
+}
+
+func testAttention(t *testing.T, c attnCase, m mode, cache bindings.DType) {
+	rng := newRand(t.Name())
+	pages := newPaging(rng, c.spans, c.page, c.chunk)
+	caches := newCaches(rng, c.spans, c.kv, c.dim, cache)
+	q := random(rng, m.act, pages.tokens()*c.heads*c.dim)
+	wants := make(map[bool]Values)
+	onTargets(t, func(t *testing.T, r *rig) {
+		a := c.args(r, m, cache, pages, caches, q)
+		require.NoError(t, r.stream.Attention(&a))
+		p := m.precision(r.info)
+		if _, ok := wants[p.BF16]; !ok {
+			wants[p.BF16] = Attention(Attn{
+				Heads: c.heads, KVHeads: c.kv, Dim: c.dim, Scale: float64(a.Scale), Chunk: c.chunk,
+				Precision: p, CacheF32: cache == bindings.F32,
+			}, q, caches)
+		}
+		Compare(t, "out", r.read(a.Out), wants[p.BF16])
+	})
+}
+
+// args places everything. Only what some query sees is not NaN.
+func (c attnCase) args(r *rig, m mode, cache bindings.DType, pages *paging, caches []Sequence, q []float64) bindings.AttentionArgs {
+	shape := []int64{int64(pages.tokens()), int64(c.heads), int64(c.dim)}
+	sees := func(sequence, position int) bool {
+		return c.chunk == 0 || position >= c.spans[sequence].past/c.chunk*c.chunk
+	}
+	a := bindings.AttentionArgs{
+		Scale: float32(1 / math.Sqrt(float64(c.dim))), Chunk: c.chunk, Compute: m.compute,
+		Batch: pages.batch(r),
+		Q:     r.floats("q", m.act, q, shape...),
+		KV:    pages.kv(r, cache, c.kv, c.dim, caches, sees, false),
+		Out:   r.out("out", m.act, shape...),
+	}
+	a.Batch.MaxContext += c.extraMaxContext
+	return a
+}
+
+// Scores far apart: exponentials that vanish must not disturb the rest, and the
+// largest must not overflow.
+func TestAttentionLargeScores(t *testing.T) {
+	c := attnCase{heads: 2, kv: 1, dim: 4, page: 4, spans: []span{{20, 3}}}
+	for _, m := range modes {
+		t.Run(m.String(), func(t *testing.T) {
+			rng := newRand(t.Name())
+			pages := newPaging(rng, c.spans, c.page, 0)
+			caches := newCaches(rng, c.spans, c.kv, c.dim, m.act)
+			for i := range caches[0].K {
+				caches[0].K[i] = Round(caches[0].K[i]*100, m.act)
+			}
+			q := random(rng, m.act, pages.tokens()*c.heads*c.dim)
+			// Powers of two and one position that stands out: no rounding decides.
+			for i := range q {
+				q[i] = 64
+			}
+			for d := range c.dim {
+				caches[0].K[7*c.dim+d] = 1024
+			}
+			onTargets(t, func(t *testing.T, r *rig) {
+				a := c.args(r, m, m.act, pages, caches, q)
+				require.NoError(t, r.stream.Attention(&a))
+				var want []float64
+				for range pages.tokens() * c.heads {
+					want = append(want, caches[0].V[7*c.dim:8*c.dim]...)
+				}
+				Compare(t, "out", r.read(a.Out), Rounded(want, m.act))
+			})
+		})
+	}
+}

@@ -1,0 +1,16 @@
+// Package optest is the judge of every backend: an independent float64 reference
+// of each operation of package bindings, written from the formulas of llama4.h,
+// and a comparator that holds results to bounds derived from number formats.
+//
+// A reference returns [Values]: what each element should be, and how far off it
+// may be. The bound is not a guess but follows the computation: a sum of n
+// products in fp32 is off by at most about n*2^-24 times the sum of the absolute
+// products (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1),
+// an operand or result rounded to bf16 by 2^-8 of itself. So a bound holds for any
+// order of summation, and an error of the algorithm is almost always beyond it.
+//
+// The tests of this package run every operation on the CPU with each instruction
+// set that it has, and on the devices named in LLAMA4_TEST_DEVICES (separated by
+// commas), against the references. With -short they run the best instruction set
+// alone.
+package optest

@@ -1,0 +1,319 @@
+package optest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/llama4go/llama4go/bindings"
+)
+
+// target is a device that operations are judged on.
+type target struct {
+	name   string
+	device *bindings.Device
+	info   bindings.Info
+}
+
+// cpuISAs are the instruction sets that a CPU may have, the best last.
+var cpuISAs = []string{"baseline", "neon", "avx2", "avx512", "avx512bf16"}
+
+// openTargets opens the CPU with each instruction set that it has, and the devices
+// of LLAMA4_TEST_DEVICES.
+var openTargets = sync.OnceValues(func() ([]*target, error) {
+	var targets []*target
+	for _, isa := range cpuISAs {
+		// An odd number of threads, so that work is split unevenly.
+		device, err := bindings.Open("cpu", &bindings.Options{Threads: 3, ISA: isa})
+		if errors.Is(err, bindings.ErrUnsupported) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, &target{name: "cpu-" + isa, device: device})
+	}
+	if testing.Short() && len(targets) > 0 {
+		targets = targets[len(targets)-1:]
+	}
+	for name := range strings.FieldsFuncSeq(os.Getenv("LLAMA4_TEST_DEVICES"), func(r rune) bool {
+		return r == ',' || r == ' '
+	}) {
+		device, err := bindings.Open(name, nil)
+		if err != nil {
+			return nil, fmt.Errorf("LLAMA4_TEST_DEVICES: %w", err)
+		}
+		targets = append(targets, &target{name: name, device: device})
+	}
+	if len(targets) == 0 {
+		return nil, errors.New("no device to test")
+	}
+	for _, target := range targets {
+		var err error
+		if target.info, err = target.device.Info(); err != nil {
+			return nil, err
+		}
+	}
+	return targets, nil
+})
+
+func targets(t testing.TB) []*target {
+	t.Helper()
+	list, err := openTargets()
+	require.NoError(t, err)
+	return list
+}
+
+// mode is how an operation is asked to compute.
+type mode struct {
+	act     bindings.DType
+	compute bindings.Compute
+}
+
+var modes = []mode{
+	{bindings.F32, bindings.ComputeF32}, {bindings.F32, bindings.ComputeBF16},
+	{bindings.BF16, bindings.ComputeF32}, {bindings.BF16, bindings.ComputeAuto},
+}
+
+var acts = []bindings.DType{bindings.F32, bindings.BF16}
+
+func (m mode) String() string { return fmt.Sprintf("%v-%v", m.act, m.compute) }
+
+// precision is what the mode means on a device.
+func (m mode) precision(info bindings.Info) Precision {
+	return Precision{
+		Out:  m.act,
+		BF16: m.compute == bindings.ComputeBF16 || m.compute == bindings.ComputeAuto && info.BF16Dot,
+	}
+}
+
+// onTargets runs a test on every device.
+func onTargets(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	for _, target := range targets(t) {
+		t.Run(target.name, func(t *testing.T) {
+			r := newRig(t, target)
+			test(t, r)
+			r.verify()
+		})
+	}
+}
+
+// rig places tensors on a device for one test. Each has its own buffer with
+// poison around it: reading that gives NaN, and writing there is noticed, as is
+// writing to what is only read.
+type rig struct {
+	*target
+	t      *testing.T
+	stream *bindings.Stream
+	placed []*placed
+}
+
+type placed struct {
+	name   string
+	tensor bindings.Tensor
+	before []byte // the whole buffer
+	output bool
+}
+
+const guard = 64 // bytes of poison before and after a tensor
+
+func newRig(t *testing.T, on *target) *rig {
+	stream, err := on.device.NewStream()
+	require.NoError(t, err)
+	r := &rig{target: on, t: t, stream: stream}
+	t.Cleanup(func() {
+		for _, p := range r.placed {
+			require.NoError(t, p.tensor.Buffer.Close())
+		}
+		require.NoError(t, stream.Close())
+	})
+	return r
+}
+
+// place makes a buffer of poison with data in its middle.
+func (r *rig) place(name string, dtype bindings.DType, data []byte, output bool, shape []int64) bindings.Tensor {
+	r.t.Helper()
+	before := bytes.Repeat([]byte{0xff}, len(data)+2*guard)
+	copy(before[guard:], data)
+	buffer, err := r.device.NewBuffer(int64(len(before)))
+	require.NoError(r.t, err)
+	tensor := buffer.Tensor(dtype, shape...)
+	tensor.Offset = guard
+	require.NoError(r.t, tensor.Err())
+	require.EqualValues(r.t, len(data), tensor.Bytes(), "%s: shape %v", name, shape)
+	require.NoError(r.t, r.stream.WriteBytes(buffer, 0, before))
+	r.placed = append(r.placed, &placed{name: name, tensor: tensor, before: before, output: output})
+	return tensor
+}
+
+// put places an input.
+func put[T bindings.Element](r *rig, name string, dtype bindings.DType, values []T, shape ...int64) bindings.Tensor {
+	r.t.Helper()
+	return r.place(name, dtype, raw(values), false, shape)
+}
+
+// raw views a slice as bytes.
+func raw[T bindings.Element](values []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(zero)))
+}
+
+// floats places numbers, rounded to a type; pass it what the type holds.
+func (r *rig) floats(name string, dtype bindings.DType, values []float64, shape ...int64) bindings.Tensor {
+	r.t.Helper()
+	return r.place(name, dtype, encode(dtype, values), false, shape)
+}
+
+// inout places numbers that the operation updates.
+func (r *rig) inout(name string, dtype bindings.DType, values []float64, shape ...int64) bindings.Tensor {
+	r.t.Helper()
+	return r.place(name, dtype, encode(dtype, values), true, shape)
+}
+
+func encode(dtype bindings.DType, values []float64) []byte {
+	if dtype == bindings.BF16 {
+		out := make([]bindings.BFloat16, len(values))
+		for i, v := range values {
+			out[i] = bindings.BF16FromFloat32(float32(v))
+		}
+		return raw(out)
+	}
+	out := make([]float32, len(values))
+	for i, v := range values {
+		out[i] = float32(v)
+	}
+	return raw(out)
+}
+
+func (r *rig) ints(name string, values []int32, shape ...int64) bindings.Tensor {
+	r.t.Helper()
+	return put(r, name, bindings.I32, values, shape...)
+}
+
+// out places an output, full of poison.
+func (r *rig) out(name string, dtype bindings.DType, shape ...int64) bindings.Tensor {
+	r.t.Helper()
+	n := dtype.Size()
+	for _, d := range shape {
+		n *= d
+	}
+	return r.place(name, dtype, bytes.Repeat([]byte{0xff}, int(n)), true, shape)
+}
+
+// weight places a matrix, or a stack of them, in bf16.
+func (r *rig) weight(name string, parts ...Matrix) bindings.Weight {
+	r.t.Helper()
+	var all []float64
+	for _, m := range parts {
+		all = append(all, m.Data...)
+	}
+	shape := []int64{int64(parts[0].N), int64(parts[0].K)}
+	if parts[0].Layout == bindings.LayoutKN {
+		shape[0], shape[1] = shape[1], shape[0]
+	}
+	if len(parts) > 1 {
+		shape = append([]int64{int64(len(parts))}, shape...)
+	}
+	return bindings.Weight{Data: r.floats(name, bindings.BF16, all, shape...), Layout: parts[0].Layout}
+}
+
+// read returns an output as float32.
+func (r *rig) read(tensor bindings.Tensor) []float32 {
+	r.t.Helper()
+	values, err := bindings.ReadFloat32s(r.stream, tensor)
+	require.NoError(r.t, err)
+	return values
+}
+
+func (r *rig) readInts(tensor bindings.Tensor) []int32 {
+	r.t.Helper()
+	values := make([]int32, tensor.Elements())
+	require.NoError(r.t, bindings.Read(r.stream, tensor, values))
+	return values
+}
+
+// bytes returns an output as it is.
+func (r *rig) bytes(tensor bindings.Tensor) []byte {
+	r.t.Helper()
+	out := make([]byte, tensor.Bytes())
+	require.NoError(r.t, r.stream.ReadBytes(tensor.Buffer, tensor.Offset, out))
+	return out
+}
+
+// verify checks that nothing was written but outputs.
+func (r *rig) verify() {
+	r.t.Helper()
+	for _, p := range r.placed {
+		after := make([]byte, len(p.before))
+		require.NoError(r.t, r.stream.ReadBytes(p.tensor.Buffer, 0, after))
+		end := len(after) - guard
+		if p.output {
+			copy(after[guard:end], p.before[guard:end])
+		}
+		if !bytes.Equal(p.before, after) {
+			at := 0
+			for p.before[at] == after[at] {
+				at++
+			}
+			r.t.Fatalf("%s: byte %d of %d was written", p.name, at-guard, end-guard)
+		}
+	}
+}
+
+// random draws n numbers that a type holds.
+func random(rng *rand.Rand, dtype bindings.DType, n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = Round(rng.NormFloat64(), dtype)
+	}
+	return out
+}
+
+// matrix draws a weight matrix, scaled so that outputs are of the size of inputs.
+func matrix(rng *rand.Rand, n, k int, layout bindings.Layout) Matrix {
+	m := Matrix{Data: make([]float64, n*k), N: n, K: k, Layout: layout}
+	for i := range m.Data {
+		m.Data[i] = Round(rng.NormFloat64()/math.Sqrt(float64(k)), bindings.BF16)
+	}
+	return m
+}
+
+func newRand(name string) *rand.Rand {
+	var seed uint64 = 14695981039346656037 // FNV-1a, so that each case has its own numbers
+	for i := range len(name) {
+		seed = (seed ^ uint64(name[i])) * 1099511628211
+	}
+	return rand.New(rand.NewPCG(seed, 4))
+}
+
+// widen returns float32s as float64s.
+func widen(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if list, err := openTargets(); err == nil {
+		for _, target := range list {
+			if err := target.device.Close(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}
+	}
+	os.Exit(code)
+}
