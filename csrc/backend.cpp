@@ -4,6 +4,7 @@
 #include "backend.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cstdarg>
 #include <cstdio>
@@ -52,26 +53,29 @@ std::vector<std::string> candidates(const std::string &name) {
   return paths;
 }
 
-const Backend &open_backend(const std::string &name) {
-  std::string looked;
-  for (const std::string &path : candidates(name)) {
-    void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-      const char *reason = dlerror();
-      looked += (looked.empty() ? "" : "; ") + std::string(reason ? reason : path.c_str());
-      continue;
-    }
-    auto get = reinterpret_cast<BackendGet>(dlsym(library, "ll4_backend_get"));
-    const Backend *backend = get ? get() : nullptr;
-    if (!backend || backend->abi_version != LL4_ABI_VERSION) {
-      dlclose(library);
-      fail(LL4_NO_DEVICE, "%s is not a backend of ABI version %u: rebuild it with 'make %s'",
-           path.c_str(), LL4_ABI_VERSION, name.c_str());
-    }
-    return *backend;
+const Backend &backend_of(void *library, const std::string &name, const std::string &path) {
+  auto get = reinterpret_cast<BackendGet>(dlsym(library, "ll4_backend_get"));
+  const Backend *backend = get ? get() : nullptr;
+  if (!backend || backend->abi_version != LL4_ABI_VERSION) {
+    dlclose(library);
+    fail(LL4_NO_DEVICE, "%s is not a backend of ABI version %u: rebuild it with 'make %s'",
+         path.c_str(), LL4_ABI_VERSION, name.c_str());
   }
-  fail(LL4_NO_DEVICE, "no libllama4_%s%s: build it with 'make %s' (%s)", name.c_str(), kSuffix,
-       name.c_str(), looked.c_str());
+  return *backend;
+}
+
+const Backend &open_backend(const std::string &name) {
+  std::string broken;  // why a library that is there could not be opened
+  for (const std::string &path : candidates(name)) {
+    if (void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL))
+      return backend_of(library, name, path);
+    const char *reason = dlerror();
+    if (broken.empty() && reason && access(path.c_str(), F_OK) == 0) broken = reason;
+  }
+  if (!broken.empty()) fail(LL4_NO_DEVICE, "%s", broken.c_str());
+  fail(LL4_NO_DEVICE,
+       "no libllama4_%s%s beside libllama4 or where libraries are: 'make %s' builds it",
+       name.c_str(), kSuffix, name.c_str());
 }
 
 }  // namespace

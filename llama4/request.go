@@ -54,10 +54,11 @@ const (
 
 // Sampling returns the publisher's sampling defaults, generation_config.json.
 func (m *Model) Sampling() sample.Params {
+	g := m.generation
 	p := sample.Default()
-	if g := m.generation; g.DoSample {
+	p.RepetitionPenalty = g.RepetitionPenalty // the reference applies it to greedy decoding too
+	if g.DoSample {
 		p.Temperature, p.TopK, p.TopP, p.MinP = g.Temperature, g.TopK, g.TopP, g.MinP
-		p.RepetitionPenalty = g.RepetitionPenalty
 	}
 	return p
 }
@@ -81,8 +82,8 @@ func (m *Model) Encode(ctx context.Context, r *Request) ([]int32, error) {
 		return m.encodeMessages(ctx, r)
 	}
 	var ids []int32
-	if !r.NoBOS {
-		ids = append(ids, m.bos()...)
+	if bos, ok := m.BOS(); ok && !r.NoBOS {
+		ids = append(ids, bos)
 	}
 	ids = m.tokenizer.AppendEncode(ids, r.Prompt)
 	if len(ids) == 0 {
@@ -115,14 +116,14 @@ func (m *Model) encodeMessages(ctx context.Context, r *Request) ([]int32, error)
 	return ids, m.checkTokens(ids)
 }
 
-// bos returns the beginning-of-text token, or nothing for a model without.
-func (m *Model) bos() []int32 {
+// BOS returns the beginning-of-text token, if the model has one.
+func (m *Model) BOS() (id int32, ok bool) {
 	for _, ids := range [][]int32{m.generation.BOS, m.config.BOS} {
 		if len(ids) > 0 {
-			return ids[:1]
+			return ids[0], true
 		}
 	}
-	return nil
+	return 0, false
 }
 
 // eos returns the tokens that end a text.

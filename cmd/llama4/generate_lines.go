@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/llama4go/llama4go/llama4"
+)
+
+// completion is the answer to a request of generate.
+type completion struct {
+	ID           json.RawMessage `json:"id"`
+	InputIDs     []int32         `json:"input_ids"`
+	OutputIDs    []int32         `json:"output_ids"`
+	Text         string          `json:"text"`
+	FinishReason llama4.Finish   `json:"finish_reason"`
+	Usage        tokenUsage      `json:"usage"`
+	LogProbs     []jsonNumber    `json:"logprobs,omitempty"`
+	Top          [][]jsonTop     `json:"top,omitempty"`
+}
+
+type tokenUsage struct {
+	Prompt     int `json:"prompt_tokens"`
+	Completion int `json:"completion_tokens"`
+	Total      int `json:"total_tokens"`
+}
+
+// generateLines answers the requests of generate --jsonl.
+func (a *app) generateLines(ctx context.Context, m *loaded, f *generateFlags, args []string) error {
+	in, err := a.requests(args)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	return a.answerLines(ctx, in, func(ctx context.Context, o *object) (any, error) {
+		r := &request{model: m.Model}
+		r.MaxTokens, r.Stop = f.sampling.maxTokens, f.sampling.stop
+		r.choices = append(r.choices, f.sampling.choices...)
+		if err := o.read(r.generateReaders()); err != nil {
+			return nil, err
+		}
+		return r.complete(ctx, o.id)
+	})
+}
+
+// complete generates the whole answer.
+func (r *request) complete(ctx context.Context, id json.RawMessage) (*completion, error) {
+	ids, err := r.encode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkLength(len(ids), 1, r.model.Context()); err != nil {
+		return nil, err
+	}
+	r.Sampling = r.choices.over(r.model.Sampling())
+	r.Prompt, r.Messages, r.Tokens = "", nil, ids
+	c, err := r.model.Complete(ctx, &r.Request)
+	if err != nil {
+		return nil, err
+	}
+	answer := &completion{
+		ID: id, InputIDs: c.InputIDs, OutputIDs: c.OutputIDs, Text: c.Text, FinishReason: c.Finish,
+		Usage: tokenUsage{c.Usage.PromptTokens, c.Usage.GeneratedTokens, c.Usage.PromptTokens + c.Usage.GeneratedTokens},
+	}
+	for _, p := range c.Pieces {
+		if r.LogProbs > 0 {
+			answer.LogProbs = append(answer.LogProbs, jsonNumber(p.LogProb))
+		}
+		if r.LogProbs > 1 {
+			answer.Top = append(answer.Top, jsonTops(p.Top))
+		}
+	}
+	return answer, nil
+}
