@@ -53,13 +53,13 @@ std::vector<std::string> candidates(const std::string &name) {
   return paths;
 }
 
-const Backend &backend_of(void *library, const std::string &name, const std::string &path) {
+const Backend &backend_of(void *library, const std::string &path) {
   auto get = reinterpret_cast<BackendGet>(dlsym(library, "ll4_backend_get"));
   const Backend *backend = get ? get() : nullptr;
   if (!backend || backend->abi_version != LL4_ABI_VERSION) {
     dlclose(library);
-    fail(LL4_NO_DEVICE, "%s is not a backend of ABI version %u: rebuild it with 'make %s'",
-         path.c_str(), LL4_ABI_VERSION, name.c_str());
+    fail(LL4_NO_DEVICE, "%s is not a backend of ABI version %u: build it from the same sources",
+         path.c_str(), LL4_ABI_VERSION);
   }
   return *backend;
 }
@@ -68,14 +68,14 @@ const Backend &open_backend(const std::string &name) {
   std::string broken;  // why a library that is there could not be opened
   for (const std::string &path : candidates(name)) {
     if (void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL))
-      return backend_of(library, name, path);
+      return backend_of(library, path);
     const char *reason = dlerror();
     if (broken.empty() && reason && access(path.c_str(), F_OK) == 0) broken = reason;
   }
   if (!broken.empty()) fail(LL4_NO_DEVICE, "%s", broken.c_str());
   fail(LL4_NO_DEVICE,
-       "no libllama4_%s%s beside libllama4 or where libraries are: 'make %s' builds it",
-       name.c_str(), kSuffix, name.c_str());
+       "no libllama4_%s%s beside libllama4 or where libraries are: README.md says what runs where",
+       name.c_str(), kSuffix);
 }
 
 }  // namespace
