@@ -94,13 +94,17 @@ func (r *rig) measure(flops, bytes float64, run func() error) {
 	r.b.Helper()
 	require.NoError(r.b, run())
 	require.NoError(r.b, r.stream.Synchronize())
+	t := newTimer(r)
+	require.NoError(r.b, t.start())
 	for r.b.Loop() {
 		if err := run(); err != nil {
 			r.b.Fatal(err)
 		}
 	}
-	require.NoError(r.b, r.stream.Synchronize())
-	seconds := r.b.Elapsed().Seconds() / float64(r.b.N)
+	require.NoError(r.b, t.stop())
+	elapsed, err := t.elapsed()
+	require.NoError(r.b, err)
+	seconds := elapsed.Seconds() / float64(r.b.N)
 	if flops > 0 {
 		r.b.ReportMetric(flops/seconds/1e9, "GFLOP/s")
 	}
