@@ -127,10 +127,9 @@ void Device::get_info(ll4_device_info &info) {
 }
 
 void *Device::allocate(int64_t bytes) {
-  const size_t rounded = (static_cast<size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
-  void *memory =
-      rounded < static_cast<size_t>(bytes) ? nullptr : aligned_alloc(kAlignment, rounded);
-  if (!memory)
+  // Not rounded up, so that a memory checker sees the first byte too many.
+  void *memory = nullptr;
+  if (posix_memalign(&memory, kAlignment, static_cast<size_t>(bytes)) != 0)
     fail(LL4_OUT_OF_MEMORY, "%lld bytes asked for, %lld free", static_cast<long long>(bytes),
          static_cast<long long>(memory_free()));
   return memory;
@@ -169,9 +168,9 @@ char *Scratch::take_bytes(int64_t bytes) {
   }
   if (slab_ == slabs_.size()) {
     const int64_t size = std::max(kSlab, rounded);
-    auto *memory = static_cast<char *>(aligned_alloc(64, static_cast<size_t>(size)));
-    if (!memory) throw std::bad_alloc();
-    slabs_.push_back(Slab{std::unique_ptr<char, Free>(memory), size});
+    void *memory = nullptr;
+    if (posix_memalign(&memory, 64, static_cast<size_t>(size)) != 0) throw std::bad_alloc();
+    slabs_.push_back(Slab{std::unique_ptr<char, Free>(static_cast<char *>(memory)), size});
     used_ = 0;
   }
   char *p = slabs_[slab_].memory.get() + used_;

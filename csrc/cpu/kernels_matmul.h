@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "kernels.h"
+#include "lanes.h"
 
 // Unnamed: each instruction set has its own copy, which the linker must not merge.
 namespace ll4::cpu {
@@ -23,6 +24,7 @@ constexpr int kStreamRows = 4;
 constexpr int64_t kPanelDepth = 256;
 constexpr int64_t kPanelColumns = 64;
 constexpr int64_t kStreamDepth = 8;
+constexpr int64_t kPackAhead = 32;
 
 // How fp32 activations meet fp32 or bf16 weights.
 template <class V, class W>
@@ -65,6 +67,9 @@ void dot_tile(const typename O::X *x, int64_t ldx, const typename O::Weight *w, 
     typename O::A a[R];
     for (int r = 0; r < R; r++) a[r] = O::load_x(x + r * ldx + k);
     for (int c = 0; c < C; c++) {
+      // With few rows a column of W is used once: fetch the tile after this one, since a row of W
+      // often ends where the hardware's own prefetcher stops, at the end of a page.
+      if (R <= kStreamRows) __builtin_prefetch(w + (c + C) * ldw + k, 0, 2);
       const typename O::A b = O::load_w(w + c * ldw + k);
       for (int r = 0; r < R; r++) acc[r][c] = O::multiply(a[r], b, acc[r][c]);
     }
@@ -120,9 +125,7 @@ struct WideOuter {
   using Factor = typename V::F;
   static constexpr int kFactors = 1;  // vectors of columns that a load yields
   static constexpr int kColumnsALoad = V::kLanes;
-  static void load(const W *w, int64_t, bool, int n, Factor *f) {
-    f[0] = n == kColumnsALoad ? V::load(w) : V::load_n(w, n);
-  }
+  static void load(const W *w, int64_t, bool, int n, Factor *f) { f[0] = load_lanes<V>(w, n); }
   using Scalar = typename V::F;
   static Scalar broadcast(const X *x, bool) { return V::set1(*x); }
   static typename V::F multiply(Scalar x, Factor w, typename V::F acc) { return V::fma(x, w, acc); }
@@ -144,9 +147,10 @@ struct PairOuter {
   static constexpr int kColumnsALoad = 2 * V::kLanes;
   // `odd`: the second row does not exist.
   static void load(const Weight *w, int64_t ldw, bool odd, int n, Factor *f) {
-    const Factor a = V::load_pair_n(w, n);
-    const Factor b = V::load_pair_n(w + (odd ? 0 : ldw), odd ? 0 : n);
-    V::zip(a, b, f[0], f[1]);
+    if (n == kColumnsALoad && !odd)
+      V::zip(V::load_pair(w), V::load_pair(w + ldw), f[0], f[1]);
+    else
+      V::zip(V::load_pair_n(w, n), V::load_pair_n(w + (odd ? 0 : ldw), odd ? 0 : n), f[0], f[1]);
   }
   using Scalar = typename V::Pair;
   static Scalar broadcast(const X *x, bool odd) { return V::broadcast(x, odd); }
@@ -157,39 +161,51 @@ struct PairOuter {
   static constexpr int kPackedLanes = 2 * V::kLanes;
 };
 
-// R rows of x, `units` (at most kStreamDepth / kUnit) units of depth from row k of W, all columns.
+// Adds `units` units of depth (O::kUnit rows of W each; with `odd` the last lacks its second row)
+// to n columns of R rows of sums. Inlined with constants for the whole blocks that nearly all are.
+template <class V, class O, int R>
+inline __attribute__((always_inline)) void stream_block(
+    const typename O::Weight *w, int64_t ldw,
+    const typename O::Scalar (&scalar)[R][kStreamDepth / O::kUnit], float *out, int64_t ldo,
+    int units, bool odd, int n) {
+  typename V::F acc[R][O::kFactors];
+  for (int r = 0; r < R; r++)
+    for (int f = 0; f < O::kFactors; f++)
+      acc[r][f] = load_lanes<V>(out + r * ldo + f * V::kLanes, n - f * V::kLanes);
+  for (int u = 0; u < units; u++, w += O::kUnit * ldw) {
+    // The next units of these columns: the hardware does not follow a stride of a whole row.
+    for (int i = 0; i < O::kUnit; i++) __builtin_prefetch(w + (kStreamDepth + i) * ldw, 0, 2);
+    typename O::Factor factor[O::kFactors];
+    O::load(w, ldw, odd && u == units - 1, n, factor);
+    for (int r = 0; r < R; r++)
+      for (int f = 0; f < O::kFactors; f++)
+        acc[r][f] = O::multiply(scalar[r][u], factor[f], acc[r][f]);
+  }
+  for (int r = 0; r < R; r++)
+    for (int f = 0; f < O::kFactors; f++)
+      store_lanes<V>(out + r * ldo + f * V::kLanes, acc[r][f], n - f * V::kLanes);
+}
+
+// R rows of x times rows k .. k + depth (at most kStreamDepth) of W, all columns.
 template <class V, class O, int R>
 void stream_rows(const Block &b, const typename O::X *x, float *out, int64_t k, int64_t depth) {
   constexpr int kUnits = static_cast<int>(kStreamDepth) / O::kUnit;
+  constexpr int kColumns = O::kColumnsALoad;
   const auto *w = static_cast<const typename O::Weight *>(b.w) + k * b.ldw;
   const int units = static_cast<int>((depth + O::kUnit - 1) / O::kUnit);
+  const bool odd = depth % O::kUnit != 0;
   typename O::Scalar scalar[R][kUnits];
   for (int r = 0; r < R; r++)
     for (int u = 0; u < units; u++)
-      scalar[r][u] = O::broadcast(x + r * b.ldx + k + u * O::kUnit, (u + 1) * O::kUnit > depth);
-  for (int64_t column = 0; column < b.columns; column += O::kColumnsALoad) {
-    const int n = static_cast<int>(std::min<int64_t>(O::kColumnsALoad, b.columns - column));
-    typename V::F acc[R][O::kFactors];
-    for (int r = 0; r < R; r++)
-      for (int f = 0; f < O::kFactors; f++) {
-        const int lanes = std::clamp(n - f * V::kLanes, 0, V::kLanes);
-        acc[r][f] = V::load_n(out + r * b.ldo + column + f * V::kLanes, lanes);
-      }
-    for (int u = 0; u < units; u++) {
-      const auto *row = w + u * O::kUnit * b.ldw + column;
-      // The next units of these columns: the hardware does not follow a stride of a whole row.
-      for (int i = 0; i < O::kUnit; i++) __builtin_prefetch(row + (kStreamDepth + i) * b.ldw);
-      typename O::Factor factor[O::kFactors];
-      O::load(row, b.ldw, (u + 1) * O::kUnit > depth, n, factor);
-      for (int r = 0; r < R; r++)
-        for (int f = 0; f < O::kFactors; f++)
-          acc[r][f] = O::multiply(scalar[r][u], factor[f], acc[r][f]);
-    }
-    for (int r = 0; r < R; r++)
-      for (int f = 0; f < O::kFactors; f++) {
-        const int lanes = std::clamp(n - f * V::kLanes, 0, V::kLanes);
-        V::store_n(out + r * b.ldo + column + f * V::kLanes, acc[r][f], lanes);
-      }
+      scalar[r][u] = O::broadcast(x + r * b.ldx + k + u * O::kUnit, odd && u == units - 1);
+  int64_t column = 0;
+  if (depth == kStreamDepth)
+    for (; column + kColumns <= b.columns; column += kColumns)
+      stream_block<V, O, R>(w + column, b.ldw, scalar, out + column, b.ldo, kUnits, false,
+                            kColumns);
+  for (; column < b.columns; column += kColumns) {
+    const int n = static_cast<int>(std::min<int64_t>(kColumns, b.columns - column));
+    stream_block<V, O, R>(w + column, b.ldw, scalar, out + column, b.ldo, units, odd, n);
   }
 }
 
@@ -208,24 +224,22 @@ void pack_panel(const Block &b, int64_t k, int64_t depth, int64_t column, int64_
   for (int64_t d = 0; d < depth; d += O::kUnit)
     for (int64_t c = 0; c < kPanelColumns; c += O::kColumnsALoad) {
       const int n = static_cast<int>(std::clamp<int64_t>(columns - c, 0, O::kColumnsALoad));
+      for (int i = 0; i < O::kUnit; i++)
+        __builtin_prefetch(w + (k + d + kPackAhead + i) * b.ldw + c, 0, 2);
       typename O::Factor factor[O::kFactors];
       O::load(w + (k + d) * b.ldw + c, b.ldw, d + O::kUnit > depth, n, factor);
       for (int f = 0; f < O::kFactors; f++, panel += O::kPackedLanes) O::store(panel, factor[f]);
     }
 }
 
-// R rows of x by C vectors of columns of a packed panel.
+// R rows of x by C vectors of columns of a packed panel, which is zero beyond W's columns.
 template <class V, class O, int R, int C>
 void outer_tile(const typename O::X *x, int64_t ldx, int64_t depth, const typename O::Packed *panel,
-                float *out, int64_t ldo, int64_t columns) {
+                float *out, int64_t ldo) {
   constexpr int64_t kPanelStride = kPanelColumns / V::kLanes * O::kPackedLanes;
   typename V::F acc[R][C];
   for (int r = 0; r < R; r++)
-    for (int c = 0; c < C; c++) {
-      const int lanes =
-          static_cast<int>(std::clamp<int64_t>(columns - c * V::kLanes, 0, V::kLanes));
-      acc[r][c] = V::load_n(out + r * ldo + c * V::kLanes, lanes);
-    }
+    for (int c = 0; c < C; c++) acc[r][c] = V::load(out + r * ldo + c * V::kLanes);
   for (int64_t k = 0; k < depth; k += O::kUnit, panel += kPanelStride) {
     typename O::Factor factor[C];
     for (int c = 0; c < C; c++) factor[c] = O::load_packed(panel + c * O::kPackedLanes);
@@ -235,22 +249,38 @@ void outer_tile(const typename O::X *x, int64_t ldx, int64_t depth, const typena
     }
   }
   for (int r = 0; r < R; r++)
-    for (int c = 0; c < C; c++) {
-      const int lanes =
-          static_cast<int>(std::clamp<int64_t>(columns - c * V::kLanes, 0, V::kLanes));
-      V::store_n(out + r * ldo + c * V::kLanes, acc[r][c], lanes);
-    }
+    for (int c = 0; c < C; c++) V::store(out + r * ldo + c * V::kLanes, acc[r][c]);
+}
+
+// The last columns of W, fewer than a tile has: the tile is computed aside.
+template <class V, class O, int R, int C>
+void outer_edge(const typename O::X *x, int64_t ldx, int64_t depth, const typename O::Packed *panel,
+                float *out, int64_t ldo, int64_t columns) {
+  constexpr int64_t kWidth = int64_t{C} * V::kLanes;
+  float tile[R * kWidth] = {};
+  for (int r = 0; r < R; r++)
+    for (int64_t c = 0; c < columns; c++) tile[r * kWidth + c] = out[r * ldo + c];
+  outer_tile<V, O, R, C>(x, ldx, depth, panel, tile, kWidth);
+  for (int r = 0; r < R; r++)
+    for (int64_t c = 0; c < columns; c++) out[r * ldo + c] = tile[r * kWidth + c];
 }
 
 template <class V, class O, int R>
 void outer_rows(const Block &b, int64_t row, int64_t k, int64_t depth, int64_t column,
                 int64_t columns, const typename O::Packed *panel) {
   constexpr int C = V::kColumns;
-  const auto *x = static_cast<const typename O::X *>(b.x) + k;
-  for (; row + R <= b.rows; row += R)
-    for (int64_t c = 0; c < columns; c += C * V::kLanes)
-      outer_tile<V, O, R, C>(x + row * b.ldx, b.ldx, depth, panel + c / V::kLanes * O::kPackedLanes,
-                             b.out + row * b.ldo + column + c, b.ldo, columns - c);
+  constexpr int64_t kWidth = int64_t{C} * V::kLanes;
+  for (; row + R <= b.rows; row += R) {
+    const auto *x = static_cast<const typename O::X *>(b.x) + row * b.ldx + k;
+    for (int64_t c = 0; c < columns; c += kWidth) {
+      const auto *packed = panel + c / V::kLanes * O::kPackedLanes;
+      float *out = b.out + row * b.ldo + column + c;
+      if (c + kWidth <= columns)
+        outer_tile<V, O, R, C>(x, b.ldx, depth, packed, out, b.ldo);
+      else
+        outer_edge<V, O, R, C>(x, b.ldx, depth, packed, out, b.ldo, columns - c);
+    }
+  }
   if constexpr (R > 1) {
     if (row < b.rows) outer_rows<V, O, R - 1>(b, row, k, depth, column, columns, panel);
   }

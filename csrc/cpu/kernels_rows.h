@@ -35,19 +35,6 @@ void each_vector(int64_t n, Body body) {
   if (i < n) body(i, static_cast<int>(n - i));
 }
 
-template <class V, class T>
-typename V::F load_lanes(const T *p, int n) {
-  return n == V::kLanes ? V::load(p) : V::load_n(p, n);
-}
-
-template <class V, class T>
-void store_lanes(T *p, typename V::F v, int n) {
-  if (n == V::kLanes)
-    V::store(p, v);
-  else
-    V::store_n(p, v, n);
-}
-
 template <class V>
 struct Rows {
   using F = typename V::F;

@@ -19,7 +19,7 @@ struct Tiles {
 constexpr int64_t kFewRows = 4;
 constexpr int64_t kBlockRows = 128;
 constexpr int64_t kBlockColumns = 64;
-constexpr int64_t kMostColumns = 512;
+constexpr int64_t kMostColumns = 2048;
 constexpr int64_t kTileFloats = kBlockRows * kBlockColumns;
 static_assert(kFewRows * kMostColumns <= kTileFloats, "a task's block fits its tile");
 
