@@ -168,7 +168,8 @@ func TestGenerateSeed(t *testing.T) {
 
 func TestGenerateGivesBack(t *testing.T) {
 	m := openDemo(t, Options{Device: "cpu"})
-	for range m.Generate(context.Background(), &Request{Prompt: "Once upon"}) {
+	for _, err := range m.Generate(context.Background(), &Request{Prompt: "Once upon"}) {
+		require.NoError(t, err)
 		break
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -33,7 +33,7 @@ func initError(ret nvml.Return) error {
 	case nvml.ERROR_NO_PERMISSION:
 		problem = "this user may not open /dev/nvidiactl: check its permissions, or join the group that has them"
 	default:
-		return fmt.Errorf("discover: starting NVML: %w (code %d): see whether nvidia-smi works", ret, ret)
+		return fmt.Errorf("discover: starting NVML: %w (code %d): see whether nvidia-smi works", ret, int(ret))
 	}
 	return fmt.Errorf("discover: %w: %s (%w)", ErrNoDriver, problem, ret)
 }

@@ -140,10 +140,18 @@ func newRig(t *testing.T, on *target) *rig {
 	return r
 }
 
+// The poison around tensors: NaNs in every floating-point type. Outputs have
+// another one, so that an overrun that copies an input's poison shows.
+var inputPoison, outputPoison = []byte{0xff, 0xff}, []byte{0xc1, 0x7f}
+
 // place makes a buffer of poison with data in its middle.
 func (r *rig) place(name string, dtype bindings.DType, data []byte, output bool, shape []int64) bindings.Tensor {
 	r.t.Helper()
-	before := bytes.Repeat([]byte{0xff}, len(data)+2*guard)
+	poison := inputPoison
+	if output {
+		poison = outputPoison
+	}
+	before := bytes.Repeat(poison, (len(data)+1)/2+guard)[:len(data)+2*guard]
 	copy(before[guard:], data)
 	buffer, err := r.device.NewBuffer(int64(len(before)))
 	require.NoError(r.t, err)
@@ -207,7 +215,7 @@ func (r *rig) out(name string, dtype bindings.DType, shape ...int64) bindings.Te
 	for _, d := range shape {
 		n *= d
 	}
-	return r.place(name, dtype, bytes.Repeat([]byte{0xff}, int(n)), true, shape)
+	return r.place(name, dtype, bytes.Repeat(outputPoison, int(n+1)/2)[:n], true, shape)
 }
 
 // weight places a matrix, or a stack of them, in bf16.

@@ -3,7 +3,6 @@ package chat
 import (
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -108,7 +107,7 @@ func checkError(t *testing.T, want string, err error) {
 	switch kind {
 	case "TemplateError":
 		var raised *RaisedError
-		require.True(t, errors.As(err, &raised), "%v", err)
+		require.ErrorAs(t, err, &raised)
 		require.Equal(t, msg, raised.Message)
 	case "UndefinedError", "TypeError":
 		require.ErrorContains(t, err, msg)

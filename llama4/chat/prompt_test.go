@@ -2,7 +2,6 @@ package chat
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -146,7 +145,7 @@ func TestRaise(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tmpl.Render(t.Context(), Input{Messages: []Message{{Role: "<|x|>"}}})
 	var raised *RaisedError
-	require.True(t, errors.As(err, &raised))
+	require.ErrorAs(t, err, &raised)
 	require.Equal(t, "only <|x|>", raised.Message)
 	require.EqualError(t, err, "chat template: line 1: only <|x|>")
 }

@@ -2,7 +2,6 @@ package jinja
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -137,7 +136,7 @@ func TestErrors(t *testing.T) {
 	}
 	_, err := render(t, "{{ raise_exception('no ' ~ 1) }}", nil, Limits{})
 	var raised *RaisedError
-	require.True(t, errors.As(err, &raised))
+	require.ErrorAs(t, err, &raised)
 	require.Equal(t, "no 1", raised.Message)
 	_, err = Parse("\xff")
 	require.ErrorContains(t, err, "not valid UTF-8")
