@@ -99,7 +99,11 @@ func openDevice(o *Options) (*bindings.Device, error) {
 	if err == nil {
 		return gpu, nil
 	}
-	if !errors.Is(err, bindings.ErrNoDevice) {
+	var failed *bindings.Error
+	if !errors.As(err, &failed) {
+		return nil, err // there is no library at all
+	}
+	if failed.Code != bindings.ErrNoDevice {
 		o.Log.Warn("running on the CPU: the GPU cannot be used", "reason", err)
 	}
 	return bindings.Open("cpu", options)

@@ -44,6 +44,7 @@ type placement struct {
 	ctx     context.Context
 	model   *Model
 	visible bool // the device uses the mapped file itself
+	fits    bool // the host's memory holds the whole checkpoint
 	weights *deviceWeights
 	done    int64
 	total   int64
@@ -61,6 +62,7 @@ func placeWeights(ctx context.Context, m *Model, w *Weights) (*deviceWeights, er
 	}
 	p := &placement{ctx: ctx, model: m, visible: info.HostVisible, weights: &deviceWeights{}}
 	p.total = m.checkpoint.Bytes()
+	p.fits = p.total < info.MemoryTotal
 	if w.Vision != nil {
 		p.total -= m.config.Parameters().Parts[PartVision] * bindings.BF16.Size()
 	}
@@ -148,9 +150,13 @@ func aligned(t safetensors.Tensor) bool {
 }
 
 // touch reads a byte of every page, so that loading, and not the first token,
-// waits for the disk.
+// waits for the disk. A checkpoint larger than the memory would only push itself
+// out again.
 func (p *placement) touch(data []byte) {
 	const page = 4096
+	if !p.fits {
+		return
+	}
 	for i := 0; i < len(data); i += page {
 		p.touched += data[i]
 	}
