@@ -73,7 +73,7 @@ install: $(if $(wildcard bin/llama4),,build) ## install what was built under PRE
 
 .PHONY: clean
 clean: ## remove everything that was built
-	@rm -rf bin build build-asan build-tsan
+	@rm -rf bin build build-asan build-tsan build-arm64
 
 # ---- test ----
 
@@ -118,6 +118,20 @@ cuinterop: lib ## test the sharing of CUDA memory with gorgonia.org/cu, with or 
 	@flags=$$(bindings/cuinterop/setup.sh build/cuinterop) && eval "$$flags" && \
 	  go vet -tags cuda ./bindings/cuinterop && \
 	  go test -tags cuda -count=1 $(GO_TEST_FLAGS) ./bindings/cuinterop
+
+# The NEON kernels without an arm64 machine: a cross build, run by qemu.
+ARM64 := aarch64-linux-gnu
+ARM64_RUN := qemu-aarch64 -L /usr/$(ARM64)
+.PHONY: arm64
+arm64: check-tools ## build for arm64 and run the kernel and model tests in an emulator
+	@for tool in $(ARM64)-g++ qemu-aarch64; do command -v $$tool >/dev/null 2>&1 || { \
+	  echo "make arm64: no $$tool: apt-get install -y g++-aarch64-linux-gnu qemu-user" >&2; exit 1; }; done
+	$(call cmake,build-arm64,-DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+	  -DCMAKE_C_COMPILER=$(ARM64)-gcc -DCMAKE_CXX_COMPILER=$(ARM64)-g++ "-DCMAKE_CROSSCOMPILING_EMULATOR=$(subst $(space),;,$(ARM64_RUN))")
+	@ctest --test-dir build-arm64 --output-on-failure
+	@LLAMA4_LIB="$(CURDIR)/build-arm64/lib" CGO_ENABLED=1 GOARCH=arm64 CC=$(ARM64)-gcc CXX=$(ARM64)-g++ \
+	  go test -count=1 -short $(GO_TEST_FLAGS) -exec "$(ARM64_RUN)" ./bindings/optest ./llama4
+space := $(subst ,, )
 
 # ---- measure ----
 
