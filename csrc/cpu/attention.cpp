@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kTile = 64;
 constexpr int64_t kQueries = 16;
+constexpr int64_t kFewQueries = 2;
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 struct Task {
@@ -34,6 +35,7 @@ struct Job {
   bool kv_bf16;
 
   void run(const Task &task, int64_t kv_head, const Activations &queries, float *room) const;
+  void prefetch(int32_t sequence, int64_t first, int64_t end, int64_t kv_head) const;
   const char *slot(const ll4_tensor &cache, int32_t sequence, int64_t position,
                    int64_t kv_head) const;
 };
@@ -75,6 +77,19 @@ void each_run(const PageView &pages, int64_t first, int64_t end, Body body) {
   }
 }
 
+// Fetches keys and values into L2 while earlier ones are worked on: with few queries attention
+// runs at the memory's speed, and pages are too short for the hardware to follow.
+void Job::prefetch(int32_t sequence, int64_t first, int64_t end, int64_t kv_head) const {
+  constexpr int64_t kLine = 64;
+  const int64_t row_bytes = head_dim * (kv_bf16 ? 2 : 4);
+  each_run(pages, first, end, [&](int64_t, int64_t count, int64_t position) {
+    for (const ll4_tensor *cache : {&args.kv.k, &args.kv.v}) {
+      const char *p = slot(*cache, sequence, position, kv_head);
+      for (int64_t at = 0; at < count * row_bytes; at += kLine) __builtin_prefetch(p + at, 0, 2);
+    }
+  });
+}
+
 // One row of scores to exponentials; `valid` of them are visible, the rest become 0. Returns by
 // what the row's earlier sums shrink.
 float softmax_row(const Kernels &kernels, float scale, float *scores, int64_t valid, float &most,
@@ -104,6 +119,8 @@ void Job::run(const Task &task, int64_t kv_head, const Activations &queries, flo
 
   for (int64_t first = task.first_key; first < end; first += kTile) {
     const int64_t last = std::min(end, first + kTile);
+    if (task.tokens <= kFewQueries)
+      prefetch(task.sequence, last, std::min(end, last + kTile), kv_head);
     each_run(pages, first, last, [&](int64_t offset, int64_t count, int64_t position) {
       kernels.dot[operands](Block{queries.data, head_dim,
                                   slot(args.kv.k, task.sequence, position, kv_head), head_dim,

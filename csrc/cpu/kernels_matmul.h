@@ -20,7 +20,8 @@
 namespace ll4::cpu {
 namespace {
 
-constexpr int kStreamRows = 4;
+constexpr int kStreamRows = 8;
+constexpr int kPrefetchRows = 4;
 constexpr int64_t kPanelDepth = 256;
 constexpr int64_t kPanelColumns = 64;
 constexpr int64_t kStreamDepth = 8;
@@ -69,7 +70,7 @@ void dot_tile(const typename O::X *x, int64_t ldx, const typename O::Weight *w, 
     for (int c = 0; c < C; c++) {
       // With few rows a column of W is used once: fetch the tile after this one, since a row of W
       // often ends where the hardware's own prefetcher stops, at the end of a page.
-      if (R <= kStreamRows) __builtin_prefetch(w + (c + C) * ldw + k, 0, 2);
+      if (R <= kPrefetchRows) __builtin_prefetch(w + (c + C) * ldw + k, 0, 2);
       const typename O::A b = O::load_w(w + c * ldw + k);
       for (int r = 0; r < R; r++) acc[r][c] = O::multiply(a[r], b, acc[r][c]);
     }
@@ -209,11 +210,15 @@ void stream_rows(const Block &b, const typename O::X *x, float *out, int64_t k, 
   }
 }
 
+// All of a block of at most R rows, each of W's rows read once.
 template <class V, class O, int R>
-void stream(const Block &b, int64_t row) {
-  const auto *x = static_cast<const typename O::X *>(b.x) + row * b.ldx;
+void stream(const Block &b) {
+  if constexpr (R > 1) {
+    if (b.rows < R) return stream<V, O, R - 1>(b);
+  }
+  const auto *x = static_cast<const typename O::X *>(b.x);
   for (int64_t k = 0; k < b.depth; k += kStreamDepth)
-    stream_rows<V, O, R>(b, x, b.out + row * b.ldo, k, std::min(kStreamDepth, b.depth - k));
+    stream_rows<V, O, R>(b, x, b.out, k, std::min(kStreamDepth, b.depth - k));
 }
 
 // A panel of W, zero beyond its columns: [units][kPanelColumns / lanes][one packed vector].
@@ -288,19 +293,8 @@ void outer_rows(const Block &b, int64_t row, int64_t k, int64_t depth, int64_t c
 
 template <class V, class O>
 void outer(const Block &b) {
-  if (b.rows <= kStreamRows) {
-    switch (b.rows) {
-      case 1:
-        return stream<V, O, 1>(b, 0);
-      case 2:
-        return stream<V, O, 2>(b, 0);
-      case 3:
-        return stream<V, O, 3>(b, 0);
-      case 4:
-        return stream<V, O, 4>(b, 0);
-    }
-    return;
-  }
+  if (b.rows == 0) return;
+  if (b.rows <= kStreamRows) return stream<V, O, kStreamRows>(b);
   alignas(64) typename O::Packed panel[kPanelDepth / O::kUnit * kPanelColumns * O::kUnit];
   for (int64_t column = 0; column < b.columns; column += kPanelColumns) {
     const int64_t columns = std::min(kPanelColumns, b.columns - column);

@@ -16,12 +16,11 @@ struct Tiles {
 
 // Few rows are bound by the bandwidth of weights: long runs of a row of W, as many tasks as keep
 // all threads busy. Many rows are bound by arithmetic: blocks whose operands stay in L2.
-constexpr int64_t kFewRows = 4;
+constexpr int64_t kFewRows = 8;
 constexpr int64_t kBlockRows = 128;
 constexpr int64_t kBlockColumns = 64;
 constexpr int64_t kMostColumns = 2048;
 constexpr int64_t kTileFloats = kBlockRows * kBlockColumns;
-static_assert(kFewRows * kMostColumns <= kTileFloats, "a task's block fits its tile");
 
 inline int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
@@ -31,8 +30,10 @@ inline Tiles tiles(int64_t rows, int64_t columns, int threads) {
   t.columns = kBlockColumns;
   if (rows <= kFewRows) {
     const int64_t share = blocks(columns, int64_t{2} * threads);
-    t.columns =
-        std::clamp(blocks(share, kBlockColumns) * kBlockColumns, kBlockColumns, kMostColumns);
+    const int64_t most =
+        std::min(kMostColumns, kTileFloats / t.rows / kBlockColumns * kBlockColumns);
+    t.columns = std::min(blocks(share, kBlockColumns) * kBlockColumns, most);
+    t.columns = std::max(t.columns, kBlockColumns);
   }
   t.row_blocks = blocks(rows, t.rows);
   t.column_blocks = blocks(columns, t.columns);
