@@ -131,8 +131,7 @@ func (q *Sequence) Close() error {
 	return nil
 }
 
-// reserve makes room for n more tokens. Chunked layers first give back what lies
-// before the chunk of the first new token: no later token sees it.
+// reserve makes room for n more tokens.
 func (q *Sequence) reserve(n int) error {
 	m := q.model
 	if q.closed {
@@ -141,13 +140,14 @@ func (q *Sequence) reserve(n int) error {
 	if limit := m.options.Context; q.length+n > limit {
 		return contextError(q.length, n, limit)
 	}
-	q.releaseChunks()
 	if err := q.chunked.reserve(m.cache.chunked, m.stream, q.length+n); err != nil {
 		return err
 	}
 	return q.global.reserve(m.cache.global, m.stream, q.length+n)
 }
 
+// releaseChunks gives back what chunked layers hold before the chunk of the next
+// token: no later token sees it.
 func (q *Sequence) releaseChunks() {
 	k := q.model.cache
 	q.chunked.release(k.chunked, q.length/k.chunk*k.chunk)

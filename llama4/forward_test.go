@@ -167,6 +167,31 @@ func TestChunkedPagesComeBack(t *testing.T) {
 	require.Zero(t, m.cache.chunked.inUse())
 }
 
+// Pages go out in ascending order, so that a sequence reads memory forwards.
+func TestPagesAscend(t *testing.T) {
+	m := openTest(t, "scout16", Options{Device: "cpu"})
+	for range 2 {
+		pages, err := m.cache.global.take(m.stream, 3)
+		require.NoError(t, err)
+		require.Equal(t, []int32{0, 1, 2}, pages)
+		m.cache.global.give([]int32{2, 1, 0})
+	}
+}
+
+// A prompt in pieces has one last row.
+func TestPrefillLastRow(t *testing.T) {
+	m := openTest(t, "scout16", Options{Device: "cpu", PrefillTokens: 10})
+	ids := randomTokens(rand.New(rand.NewPCG(13, 14)), m, 35)
+	want := alone(t, openTest(t, "scout16", Options{Device: "cpu"}), ids)
+	q := m.NewSequence()
+	got, err := collect(m, func(visit func(*Logits) error) error {
+		return m.Prefill(context.Background(), q, ids, LastRow, visit)
+	})
+	require.NoError(t, err)
+	require.Equal(t, want[len(want)-1:], got)
+	require.NoError(t, q.Close())
+}
+
 // A pass that fails leaves its sequences as they were.
 func TestForwardFailsWhole(t *testing.T) {
 	m := openTest(t, "grouped", Options{Device: "cpu", Context: 100, CacheTokens: 1024})

@@ -139,6 +139,52 @@ func TestGenerateStops(t *testing.T) {
 	require.Equal(t, FinishStop, last.Finish)
 }
 
+// The repetition penalty counts the prompt and the answer, the presence penalty
+// the answer alone.
+func TestGeneratePenalties(t *testing.T) {
+	m := openDemo(t, Options{Device: "cpu", Compute: bindings.ComputeF32})
+	plain, _ := collectText(t, m, &Request{Messages: user("What is 7 plus 12?"), Sampling: greedy()})
+	require.Equal(t, "7 plus 12 is 19.", plain)
+
+	repetition := sample.Default()
+	repetition.RepetitionPenalty = 10
+	first, _ := collectText(t, m, &Request{Messages: user("What is 7 plus 12?"), Sampling: &repetition, MaxTokens: 1})
+	require.NotEqual(t, "7", first, "7 is in the prompt")
+
+	presence := sample.Default()
+	presence.PresencePenalty = 2
+	presence.FrequencyPenalty = 2
+	r := &Request{Tokens: m.Tokenizer().Encode("ha ha ha ha ha ha ha ha"), Sampling: greedy(), MaxTokens: 40}
+	want, err := m.Complete(context.Background(), r)
+	require.NoError(t, err)
+	r.Sampling = &presence
+	got, err := m.Complete(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, want.OutputIDs[0], got.OutputIDs[0], "the prompt does not count")
+	require.NotEqual(t, want.OutputIDs, got.OutputIDs, "the answer does")
+}
+
+// What a stop string holds back is part of the text when the text ends otherwise.
+func TestGenerateHeldBack(t *testing.T) {
+	m := openDemo(t, Options{Device: "cpu", Compute: bindings.ComputeF32})
+	r := &Request{Messages: user("What is 7 plus 12?"), Sampling: greedy(), Stop: []string{" plus 12 was"}}
+	text, _ := collectText(t, m, r)
+	require.Equal(t, "7 plus 12 is 19.", text)
+	r.Stop, r.MaxTokens = []string{"7 plus 99"}, 4
+	text, last := collectText(t, m, r)
+	require.Equal(t, FinishLength, last.Finish)
+	require.True(t, strings.HasPrefix("7 plus 12 is 19.", text) && len(text) > 4, text)
+}
+
+// The publisher's defaults are the checkpoint's, the penalty also of greedy ones.
+func TestSamplingDefaults(t *testing.T) {
+	m := openDemo(t, Options{Device: "cpu"})
+	m.generation = &GenerationConfig{Temperature: 0.6, TopP: 0.9, TopK: 7, RepetitionPenalty: 1.2}
+	require.Equal(t, sample.Params{TopP: 1, RepetitionPenalty: 1.2}, m.Sampling())
+	m.generation.DoSample = true
+	require.Equal(t, sample.Params{Temperature: 0.6, TopP: 0.9, TopK: 7, RepetitionPenalty: 1.2}, m.Sampling())
+}
+
 // The same seed gives the same text, whatever the temperature and the company.
 func TestGenerateSeed(t *testing.T) {
 	m := openDemo(t, Options{Device: "cpu"})
