@@ -7,10 +7,6 @@
 #include <cstdlib>
 #include <string>
 
-#if defined(__APPLE__)
-#include <sys/sysctl.h>
-#endif
-
 namespace ll4::cpu {
 
 namespace {
