@@ -58,7 +58,7 @@ const Backend &backend_of(void *library, const std::string &path) {
   const Backend *backend = get ? get() : nullptr;
   if (!backend || backend->abi_version != LL4_ABI_VERSION) {
     dlclose(library);
-    fail(LL4_NO_DEVICE, "%s is not a backend of ABI version %u: build it from the same sources",
+    fail(LL4_UNSUPPORTED, "%s is not a backend of ABI version %u: build it from the same sources",
          path.c_str(), LL4_ABI_VERSION);
   }
   return *backend;
@@ -72,7 +72,7 @@ const Backend &open_backend(const std::string &name) {
     const char *reason = dlerror();
     if (broken.empty() && reason && access(path.c_str(), F_OK) == 0) broken = reason;
   }
-  if (!broken.empty()) fail(LL4_NO_DEVICE, "%s", broken.c_str());
+  if (!broken.empty()) fail(LL4_UNSUPPORTED, "%s", broken.c_str());
   fail(LL4_NO_DEVICE,
        "no libllama4_%s%s beside libllama4 or where libraries are: README.md says what runs where",
        name.c_str(), kSuffix);

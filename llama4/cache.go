@@ -40,7 +40,7 @@ func newCache(d *bindings.Device, c *Config, plan []LayerPlan, dtype bindings.DT
 		k.slot[i] = layers[class]
 		layers[class]++
 	}
-	limit := max(minPages, (o.CacheTokens+k.pageSize-1)/k.pageSize)
+	limit := 1 + (o.CacheTokens-1)/k.pageSize
 	k.global = newPagePool(d, c, dtype, layers[0], k.pageSize, limit)
 	k.chunked = newPagePool(d, c, dtype, layers[1], k.pageSize, limit)
 	return k
@@ -55,13 +55,7 @@ func (k *cache) pool(layer LayerPlan) *pagePool {
 }
 
 // bytes is the memory that the pools hold, in use or not.
-func (k *cache) bytes() int64 {
-	total := int64(0)
-	for _, p := range []*pagePool{k.chunked, k.global} {
-		total += 2 * int64(len(p.keys)) * int64(p.pages) * p.pageBytes()
-	}
-	return total
-}
+func (k *cache) bytes() int64 { return k.chunked.bytes() + k.global.bytes() }
 
 func (k *cache) close() {
 	k.chunked.close()
@@ -87,6 +81,15 @@ func (t *pages) reserve(p *pagePool, s *bindings.Stream, end int) error {
 	}
 	t.table = append(t.table, taken...)
 	return nil
+}
+
+// truncate gives back what reserve took for positions from end on.
+func (t *pages) truncate(p *pagePool, end int) {
+	n := max((end+p.pageSize-1)/p.pageSize-t.first, 0)
+	if n < len(t.table) {
+		p.give(t.table[n:])
+		t.table = t.table[:n:n]
+	}
 }
 
 // release gives back every page whose positions all lie before position.
@@ -135,7 +138,7 @@ func (q *Sequence) Close() error {
 func (q *Sequence) reserve(n int) error {
 	m := q.model
 	if q.closed {
-		return errors.New("the sequence is closed")
+		return fmt.Errorf("the sequence: %w", ErrClosed)
 	}
 	if limit := m.options.Context; q.length+n > limit {
 		return contextError(q.length, n, limit)
@@ -144,6 +147,14 @@ func (q *Sequence) reserve(n int) error {
 		return err
 	}
 	return q.global.reserve(m.cache.global, m.stream, q.length+n)
+}
+
+// cancel undoes reserve after a pass that failed.
+func (q *Sequence) cancel() {
+	if !q.closed {
+		q.chunked.truncate(q.model.cache.chunked, q.length)
+		q.global.truncate(q.model.cache.global, q.length)
+	}
 }
 
 // releaseChunks gives back what chunked layers hold before the chunk of the next

@@ -8,8 +8,8 @@ import (
 	"github.com/llama4go/llama4go/bindings"
 )
 
-// errClosed is returned by whatever is asked of a closed model.
-var errClosed = errors.New("the model is closed")
+// ErrClosed is returned by what is asked of a closed model, session or sequence.
+var ErrClosed = errors.New("closed")
 
 // Forward appends the steps' tokens to their sequences in one pass over the
 // model, and calls visit with the logits that the steps want, in the order of
@@ -18,11 +18,17 @@ var errClosed = errors.New("the model is closed")
 // The tokens of all steps together may be at most [Options.PrefillTokens]:
 // longer prompts go in pieces, see [Model.Prefill]. On error, also one of visit
 // or of a context that ends, no sequence has changed.
-func (m *Model) Forward(ctx context.Context, steps []Step, visit func(*Logits) error) error {
+//
+// The model is locked while visit runs: it may not call the model, its sequences
+// or its sessions.
+func (m *Model) Forward(ctx context.Context, steps []Step, visit func(*Logits) error) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return errClosed
+		return fmt.Errorf("the model: %w", ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := m.checkSteps(steps); err != nil || len(steps) == 0 {
 		return err
@@ -35,6 +41,18 @@ func (m *Model) Forward(ctx context.Context, steps []Step, visit func(*Logits) e
 	if limit := max(m.options.PrefillTokens, len(steps)); tokens > limit {
 		return fmt.Errorf("%d tokens in one pass, %d allowed: use Prefill or raise PrefillTokens", tokens, limit)
 	}
+	if len(rows) > 0 && visit == nil {
+		return errNoVisitor
+	}
+	defer func() {
+		if err != nil {
+			// What is in flight may still use the pages and the workspace.
+			err = errors.Join(err, m.stream.Synchronize())
+			for _, step := range steps {
+				step.Sequence.cancel()
+			}
+		}
+	}()
 	b, err := m.newBatch(steps)
 	if err != nil {
 		return err
@@ -77,6 +95,14 @@ func (r Rows) rows(dst []int32, first, n int) []int32 {
 // LastRow is that of the last token of all. The result does not depend on the
 // pieces. When it fails, the sequence holds the pieces that were finished.
 func (m *Model) Prefill(ctx context.Context, q *Sequence, tokens []int32, rows Rows, visit func(*Logits) error) error {
+	switch {
+	case q == nil:
+		return errors.New("prefill: no sequence")
+	case len(tokens) == 0:
+		return errors.New("prefill: no tokens")
+	case rows != NoRows && visit == nil:
+		return errNoVisitor
+	}
 	if err := m.checkTokens(tokens); err != nil {
 		return err
 	}

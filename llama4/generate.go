@@ -2,7 +2,9 @@ package llama4
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -33,8 +35,8 @@ type Usage struct {
 	PromptTokens    int           // in the prompt
 	CachedTokens    int           // of them, those that a [Session] still had
 	GeneratedTokens int           // with the one that ended the text
-	PromptTime      time.Duration // to the first token's logits
-	GenerateTime    time.Duration // for the tokens after the first
+	PromptTime      time.Duration // to the first token
+	GenerateTime    time.Duration // for the tokens after it, without the time their reader takes
 }
 
 // Completion is a whole answer.
@@ -85,16 +87,15 @@ func (m *Model) Complete(ctx context.Context, r *Request) (*Completion, error) {
 
 // generation is one request in progress.
 type generation struct {
-	model    *Model
-	request  *Request
-	ids      []int32 // the prompt
-	sampler  *sample.Sampler
-	stopper  *sample.Stopper
-	decoder  *tokenizer.Decoder // nil without a tokenizer
-	stops    []int32
-	limit    int // tokens to generate at most
-	usage    Usage
-	promptAt time.Time // when the prompt was done
+	model   *Model
+	request *Request
+	ids     []int32 // the prompt
+	sampler *sample.Sampler
+	stopper *sample.Stopper
+	decoder *tokenizer.Decoder // nil without a tokenizer
+	stops   []int32
+	limit   int // tokens to generate at most
+	usage   Usage
 }
 
 func (m *Model) newGeneration(ctx context.Context, r *Request) (*generation, error) {
@@ -137,9 +138,12 @@ func (m *Model) newGeneration(ctx context.Context, r *Request) (*generation, err
 func (g *generation) choose(l *Logits) (Piece, error) {
 	last := l.Rows() - 1
 	if g.sampler.Greedy() && g.request.LogProbs == 0 {
-		_, ids, err := l.TopK(last, 1)
+		values, ids, err := l.TopK(last, 1)
 		if err != nil {
 			return Piece{}, err
+		}
+		if v := float64(values[0]); math.IsNaN(v) || math.IsInf(v, 0) {
+			return Piece{}, fmt.Errorf("the largest logit is %v: the checkpoint or the computation is broken", v)
 		}
 		return Piece{ID: ids[0]}, nil
 	}
@@ -182,7 +186,6 @@ func (g *generation) finish(p *Piece) {
 		return
 	}
 	p.Text += g.rest()
-	g.usage.GenerateTime = time.Since(g.promptAt)
 	usage := g.usage
 	p.Usage = &usage
 }

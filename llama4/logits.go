@@ -19,11 +19,11 @@ type Logits struct {
 	rows  bindings.Tensor // f32 [rows, V]
 }
 
+// errNoVisitor is returned when logits are wanted and visit is nil.
+var errNoVisitor = errors.New("logits are wanted, but there is nobody to visit them")
+
 // visitRows computes the logits of rows of h block by block.
 func (m *Model) visitRows(ctx context.Context, h bindings.Tensor, rows []int32, visit func(*Logits) error) error {
-	if len(rows) > 0 && visit == nil {
-		return errors.New("logits are wanted, but there is nobody to visit them")
-	}
 	for first := 0; first < len(rows); first += logitsRows {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -105,7 +105,7 @@ func (m *Model) openDevice(ctx context.Context, weights *Weights) (err error) {
 		m.act, dtype = bindings.F32, bindings.F32
 	}
 	m.cache = newCache(m.device, m.config, m.plan, dtype, &m.options)
-	m.work.device = m.device
+	m.work.device, m.work.stream = m.device, m.stream
 	m.weights, err = placeWeights(ctx, m, weights)
 	return err
 }
@@ -119,12 +119,15 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closed = true
+	var errs []error
+	if m.stream != nil {
+		errs = append(errs, m.stream.Synchronize())
+	}
 	if m.cache != nil {
 		m.cache.close()
 	}
 	m.work.close()
 	m.weights.close()
-	var errs []error
 	if m.stream != nil {
 		errs = append(errs, m.stream.Close())
 	}

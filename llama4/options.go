@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 
 	"github.com/llama4go/llama4go/bindings"
 )
@@ -15,7 +16,8 @@ type Options struct {
 	Device string
 	// Compute is the precision of matrix products. ComputeF32 is parity mode:
 	// activations and the KV cache in fp32 throughout. ComputeAuto keeps the cache
-	// in bf16 and rounds the operands of products where the device multiplies bf16.
+	// in bf16 and rounds the operands of products where the device multiplies bf16,
+	// ComputeBF16 rounds them on any device.
 	Compute bindings.Compute
 	// Threads of a CPU device; 0 is one a core.
 	Threads int
@@ -46,6 +48,9 @@ const (
 	DefaultPageSize      = 64
 )
 
+// maxPageSize bounds [Options.PageSize]: larger pages only waste memory.
+const maxPageSize = 65536
+
 // withDefaults returns the options with every default filled in for a model.
 func (o *Options) withDefaults(c *Config) (Options, error) {
 	var out Options
@@ -59,15 +64,21 @@ func (o *Options) withDefaults(c *Config) (Options, error) {
 		{"Threads", out.Threads}, {"Context", out.Context}, {"CacheTokens", out.CacheTokens},
 		{"PrefillTokens", out.PrefillTokens}, {"PageSize", out.PageSize},
 	} {
-		if f.value < 0 {
-			return out, fmt.Errorf("options: %s is %d, want 0 or more", f.name, f.value)
+		if f.value < 0 || f.value > math.MaxInt32 {
+			return out, fmt.Errorf("options: %s is %d, want 0 to %d", f.name, f.value, math.MaxInt32)
 		}
+	}
+	if out.PageSize > maxPageSize {
+		return out, fmt.Errorf("options: PageSize is %d, want 0 to %d", out.PageSize, maxPageSize)
+	}
+	if out.Compute < bindings.ComputeAuto || out.Compute > bindings.ComputeBF16 {
+		return out, fmt.Errorf("options: Compute is %v, want auto, f32 or bf16", out.Compute)
 	}
 	if out.Context > c.MaxPositions {
 		return out, fmt.Errorf("options: Context is %d, but the model has %d positions", out.Context, c.MaxPositions)
 	}
 	setDefault(&out.Context, min(c.MaxPositions, DefaultContext))
-	setDefault(&out.CacheTokens, 8*out.Context)
+	setDefault(&out.CacheTokens, min(8*out.Context, math.MaxInt32))
 	setDefault(&out.PrefillTokens, DefaultPrefillTokens)
 	setDefault(&out.PageSize, DefaultPageSize)
 	if out.Device == "" {

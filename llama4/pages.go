@@ -1,6 +1,7 @@
 package llama4
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -69,19 +70,21 @@ func (p *pagePool) take(s *bindings.Stream, n int) ([]int32, error) {
 // give takes pages back.
 func (p *pagePool) give(pages []int32) { p.free = append(p.free, pages...) }
 
-// grow makes room for at least need pages, doubling so that copies stay rare.
+// grow makes room for at least need pages, doubling so that copies stay rare,
+// or just for them where the memory does not suffice for more.
 func (p *pagePool) grow(s *bindings.Stream, need int) error {
 	if need > p.limit {
 		return fmt.Errorf("%w: %d pages of %d tokens are in use and %d allowed: "+
 			"finish other sequences first or raise CacheTokens", ErrCacheFull, p.inUse(), p.pageSize, p.limit)
 	}
 	pages := min(max(need, 2*p.pages, minPages), p.limit)
-	for _, buffers := range [][]*bindings.Buffer{p.keys, p.values} {
-		for i := range buffers {
-			if err := p.growBuffer(s, &buffers[i], pages); err != nil {
-				return fmt.Errorf("growing the KV cache to %d pages: %w", pages, err)
-			}
-		}
+	err := p.growTo(s, pages)
+	if errors.Is(err, bindings.ErrOutOfMemory) && pages > need {
+		pages = need
+		err = p.growTo(s, pages)
+	}
+	if err != nil {
+		return fmt.Errorf("growing the KV cache to %d pages: %w", pages, err)
 	}
 	for page := pages - 1; page >= p.pages; page-- {
 		p.free = append(p.free, int32(page))
@@ -90,20 +93,35 @@ func (p *pagePool) grow(s *bindings.Stream, need int) error {
 	return nil
 }
 
+// growTo enlarges every buffer that is smaller. On error some have grown, which
+// the next call finds.
+func (p *pagePool) growTo(s *bindings.Stream, pages int) error {
+	bytes := int64(pages) * p.pageBytes()
+	for _, buffers := range [][]*bindings.Buffer{p.keys, p.values} {
+		for i, b := range buffers {
+			if b != nil && b.Bytes() >= bytes {
+				continue
+			}
+			if err := p.growBuffer(s, &buffers[i], bytes); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // growBuffer replaces a buffer by a larger one with the same contents.
-func (p *pagePool) growBuffer(s *bindings.Stream, b **bindings.Buffer, pages int) error {
-	larger, err := p.device.NewBuffer(int64(pages) * p.pageBytes())
+func (p *pagePool) growBuffer(s *bindings.Stream, b **bindings.Buffer, bytes int64) error {
+	larger, err := p.device.NewBuffer(bytes)
 	if err != nil {
 		return err
 	}
 	if old := *b; old != nil {
-		bytes := int64(p.pages) * p.pageBytes()
-		elements := bytes / p.dtype.Size()
-		if err := s.Copy(larger.Tensor(p.dtype, elements), old.Tensor(p.dtype, elements)); err != nil {
-			_ = larger.Close()
-			return err
+		elements := int64(p.pages) * p.pageBytes() / p.dtype.Size()
+		if elements > 0 {
+			err = s.Copy(larger.Tensor(p.dtype, elements), old.Tensor(p.dtype, elements))
 		}
-		if err := s.Synchronize(); err != nil {
+		if err = errors.Join(err, s.Synchronize()); err != nil {
 			_ = larger.Close()
 			return err
 		}
@@ -113,6 +131,19 @@ func (p *pagePool) growBuffer(s *bindings.Stream, b **bindings.Buffer, pages int
 	}
 	*b = larger
 	return nil
+}
+
+// bytes is the memory of the pool, in use or not.
+func (p *pagePool) bytes() int64 {
+	total := int64(0)
+	for _, buffers := range [][]*bindings.Buffer{p.keys, p.values} {
+		for _, b := range buffers {
+			if b != nil {
+				total += b.Bytes()
+			}
+		}
+	}
+	return total
 }
 
 func (p *pagePool) close() {

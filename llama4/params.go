@@ -123,8 +123,9 @@ func (p *placement) tensor(t safetensors.Tensor) (out bindings.Tensor) {
 	case t.DType == safetensors.F16:
 		out = p.widened(t)
 	case p.visible && aligned(t):
-		p.touch(t.Data)
-		out = p.wrapped(t)
+		if p.touch(t.Data); p.err == nil {
+			out = p.wrapped(t)
+		}
 	default:
 		out = p.upload(dtypes[t.DType], t.Shape, func(to bindings.Tensor) error {
 			return p.model.stream.WriteBytes(to.Buffer, to.Offset, t.Data)
@@ -157,8 +158,11 @@ func (p *placement) touch(data []byte) {
 	if !p.fits {
 		return
 	}
-	for i := 0; i < len(data); i += page {
+	for i := 0; i < len(data) && p.err == nil; i += page {
 		p.touched += data[i]
+		if i%(page<<10) == 0 {
+			p.err = p.ctx.Err()
+		}
 	}
 }
 

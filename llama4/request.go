@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/llama4go/llama4go/llama4/chat"
 	"github.com/llama4go/llama4go/llama4/sample"
@@ -13,7 +14,8 @@ import (
 // Request asks for a continuation of a prompt. The prompt is exactly one of
 // Prompt, Messages and Tokens.
 type Request struct {
-	// Prompt is raw text; special tokens in it are plain text.
+	// Prompt is raw text; special tokens in it are plain text. It is the one that
+	// may be empty: a text from the beginning-of-text token on.
 	Prompt string
 	// NoBOS leaves out the beginning-of-text token that else precedes Prompt.
 	NoBOS bool
@@ -66,7 +68,7 @@ func (m *Model) Sampling() sample.Params {
 // Encode returns the tokens of a request's prompt.
 func (m *Model) Encode(ctx context.Context, r *Request) ([]int32, error) {
 	given := 0
-	for _, is := range []bool{r.Prompt != "", len(r.Messages) > 0, len(r.Tokens) > 0} {
+	for _, is := range []bool{r.Prompt != "", r.Messages != nil, r.Tokens != nil} {
 		if is {
 			given++
 		}
@@ -74,6 +76,12 @@ func (m *Model) Encode(ctx context.Context, r *Request) ([]int32, error) {
 	switch {
 	case given > 1:
 		return nil, errors.New("the request has more than one of Prompt, Messages and Tokens")
+	case r.Messages != nil && len(r.Messages) == 0:
+		return nil, errors.New("the request has an empty list of Messages")
+	case r.Tokens != nil && len(r.Tokens) == 0:
+		return nil, errors.New("the request has an empty list of Tokens")
+	case r.Tools != nil && r.Messages == nil:
+		return nil, errors.New("the request has Tools without Messages")
 	case len(r.Tokens) > 0:
 		return r.Tokens, m.checkTokens(r.Tokens)
 	case m.tokenizer == nil:
@@ -116,8 +124,14 @@ func (m *Model) encodeMessages(ctx context.Context, r *Request) ([]int32, error)
 	return ids, m.checkTokens(ids)
 }
 
-// BOS returns the beginning-of-text token, if the model has one.
+// BOS returns the beginning-of-text token, if the model has one: the tokenizer's,
+// by name, or that of the configuration.
 func (m *Model) BOS() (id int32, ok bool) {
+	if m.tokenizer != nil {
+		if id, ok := m.tokenizer.Special("<|begin_of_text|>"); ok {
+			return id, true
+		}
+	}
 	for _, ids := range [][]int32{m.generation.BOS, m.config.BOS} {
 		if len(ids) > 0 {
 			return ids[0], true
@@ -126,12 +140,22 @@ func (m *Model) BOS() (id int32, ok bool) {
 	return 0, false
 }
 
-// eos returns the tokens that end a text.
+// eos returns the tokens that end a text: the publisher's. Where neither file names
+// them the configuration has ids of ordinary tokens, and Llama 4's names count.
 func (m *Model) eos() []int32 {
-	if len(m.generation.EOS) > 0 {
+	switch {
+	case len(m.generation.EOS) > 0:
 		return m.generation.EOS
+	case m.tokenizer == nil || slices.ContainsFunc(m.config.EOS, m.tokenizer.IsSpecial):
+		return m.config.EOS
 	}
-	return m.config.EOS
+	var ids []int32
+	for _, name := range []string{"<|end_of_text|>", "<|eom|>", "<|eot|>"} {
+		if id, ok := m.tokenizer.Special(name); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // check refuses what a request may not ask.
@@ -141,6 +165,9 @@ func (m *Model) check(r *Request) error {
 		return fmt.Errorf("MaxTokens is %d, want 0 or more", r.MaxTokens)
 	case r.LogProbs < 0 || r.LogProbs > maxLogProbs:
 		return fmt.Errorf("LogProbs is %d, want 0 to %d", r.LogProbs, maxLogProbs)
+	}
+	if len(r.Stop) > 0 && m.tokenizer == nil {
+		return errors.New("Stop needs a tokenizer, which the checkpoint does not have: use StopIDs")
 	}
 	if err := m.checkTokens(r.StopIDs); err != nil {
 		return fmt.Errorf("StopIDs: %w", err)

@@ -2,6 +2,7 @@ package llama4
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ type Session struct {
 	model    *Model
 	sequence *Sequence
 	ids      []int32 // of the sequence
+	closed   bool
 }
 
 // NewSession returns an empty session. Close gives its memory back.
@@ -22,7 +24,10 @@ func (m *Model) NewSession() *Session {
 }
 
 // Close gives the session's memory back. It may be called twice.
-func (s *Session) Close() error { return s.sequence.Close() }
+func (s *Session) Close() error {
+	s.closed = true
+	return s.sequence.Close()
+}
 
 // Generate is [Model.Generate] with what the session remembers.
 func (s *Session) Generate(ctx context.Context, r *Request) iter.Seq2[Piece, error] {
@@ -34,6 +39,9 @@ func (s *Session) Generate(ctx context.Context, r *Request) iter.Seq2[Piece, err
 }
 
 func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bool) error {
+	if s.closed {
+		return fmt.Errorf("the session: %w", ErrClosed)
+	}
 	start := time.Now()
 	g, err := s.model.newGeneration(ctx, r)
 	if err != nil {
@@ -52,15 +60,17 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 		if err != nil {
 			return err
 		}
-		if g.promptAt.IsZero() {
-			g.promptAt = time.Now()
-			g.usage.PromptTime = g.promptAt.Sub(start)
+		if g.usage.GeneratedTokens == 0 {
+			g.usage.PromptTime = time.Since(start)
+		} else {
+			g.usage.GenerateTime += time.Since(start)
 		}
 		g.finish(&piece)
 		if !yield(piece) || piece.Finish != "" {
 			return nil
 		}
 		next = []int32{piece.ID}
+		start = time.Now()
 	}
 }
 

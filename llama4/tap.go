@@ -20,7 +20,8 @@ import (
 //	layers.N.ffn_out        the feed-forward's output
 //	norm                    after the final RMSNorm
 //
-// A tap slows a pass down: it reads each tensor back.
+// A tap slows a pass down: it reads each tensor back. The model is locked while a
+// tap runs, so it may not call the model.
 type Tap func(name string, rows int, values []float32)
 
 func (m *Model) tap(t bindings.Tensor, format string, args ...any) error {

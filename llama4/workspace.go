@@ -1,12 +1,17 @@
 package llama4
 
-import "github.com/llama4go/llama4go/bindings"
+import (
+	"errors"
+
+	"github.com/llama4go/llama4go/bindings"
+)
 
 // workspace is the memory of activations and of a batch's description. Each
 // buffer is made once and grows when a larger batch needs it, so that steady
 // decoding neither allocates nor moves anything.
 type workspace struct {
 	device  *bindings.Device
+	stream  *bindings.Stream
 	buffers map[string]*bindings.Buffer
 	err     error
 }
@@ -20,11 +25,15 @@ func (w *workspace) tensor(name string, dtype bindings.DType, shape ...int64) bi
 	}
 	b := w.buffers[name]
 	if b == nil || b.Bytes() < bytes {
+		var err error
 		if b != nil {
-			_ = b.Close()
+			err = errors.Join(w.stream.Synchronize(), b.Close()) // it may be in use
 			delete(w.buffers, name)
 		}
-		var err error
+		if err != nil {
+			w.err = err
+			return bindings.Tensor{}
+		}
 		if b, err = w.device.NewBuffer(max(bytes, 1)); err != nil {
 			w.err = err
 			return bindings.Tensor{}

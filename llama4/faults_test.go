@@ -1,0 +1,153 @@
+package llama4
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/llama4/chat"
+	"github.com/llama4go/llama4go/llama4/demo"
+)
+
+// inUse is how many pages of both pools are taken.
+func inUse(m *Model) [2]int { return [2]int{m.cache.chunked.inUse(), m.cache.global.inUse()} }
+
+// A pass that fails, whyever, gives back the pages that it had reserved.
+func TestFailedPassGivesPagesBack(t *testing.T) {
+	m := openTest(t, "grouped", Options{Device: "cpu", PageSize: 4, CacheTokens: 80})
+	ctx := context.Background()
+	ids := randomTokens(rand.New(rand.NewPCG(15, 16)), m, 60)
+	a, b, c := m.NewSequence(), m.NewSequence(), m.NewSequence()
+	require.NoError(t, m.Prefill(ctx, a, ids[:40], NoRows, nil))
+	before := inUse(m)
+
+	err := m.Forward(ctx, []Step{{Sequence: b, Tokens: ids[:36]}, {Sequence: c, Tokens: ids[:40]}}, nil)
+	require.ErrorIs(t, err, ErrCacheFull)
+	require.Equal(t, before, inUse(m))
+
+	broken := errors.New("the visitor gave up")
+	step := Step{Sequence: b, Tokens: ids[:30], Logits: LastRow}
+	require.ErrorIs(t, m.Forward(ctx, []Step{step}, func(*Logits) error { return broken }), broken)
+	require.Equal(t, before, inUse(m))
+
+	cancelled, cancel := context.WithCancel(ctx)
+	m.options.Tap = func(string, int, []float32) { cancel() } // in the middle of the pass
+	require.ErrorIs(t, m.Forward(cancelled, []Step{step}, func(*Logits) error { return nil }), context.Canceled)
+	m.options.Tap = nil
+	require.Equal(t, before, inUse(m))
+
+	require.NoError(t, m.Prefill(ctx, c, ids[:40], NoRows, nil)) // what is free can be had
+	for _, q := range []*Sequence{a, b, c} {
+		require.NoError(t, q.Close())
+	}
+}
+
+// Where config.json leaves them out, the special tokens are the tokenizer's.
+func TestSpecialTokensByName(t *testing.T) {
+	files := fstest.MapFS{}
+	for _, name := range []string{"config.json", "model.safetensors", "tokenizer.json"} {
+		files[name] = &fstest.MapFile{Data: readAll(t, name)}
+	}
+	text := string(files["config.json"].Data)
+	text = strings.Replace(text, `"bos_token_id": 747,`, "", 1)
+	text = strings.Replace(text, "\"eos_token_id\": [\n      748,\n      752,\n      753\n    ],", "", 1)
+	require.NotContains(t, text, "os_token_id")
+	files["config.json"].Data = []byte(text)
+	m, err := OpenFS(context.Background(), files, &Options{Device: "cpu"})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, m.Close()) }()
+	bos, ok := m.BOS()
+	require.True(t, ok)
+	require.Equal(t, int32(747), bos)
+	require.Equal(t, []int32{748, 752, 753}, m.eos())
+}
+
+func readAll(t *testing.T, name string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("demo", "model", name))
+	require.NoError(t, err)
+	return raw
+}
+
+// A computation that gives NaN fails, also where only the largest logit is read.
+func TestGreedyNaN(t *testing.T) {
+	m := openTest(t, "grouped", Options{Device: "cpu"})
+	nan := make([]float32, m.config.Hidden)
+	for i := range nan {
+		nan[i] = float32(math.NaN())
+	}
+	norm, err := m.device.NewTensor(bindings.F32, int64(len(nan)))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, norm.Buffer.Close()) }()
+	require.NoError(t, bindings.Write(m.stream, norm, nan))
+	good := m.weights.norm
+	m.weights.norm = norm
+	_, err = m.Complete(context.Background(), &Request{Tokens: []int32{1}, Sampling: greedy(), MaxTokens: 3})
+	require.ErrorContains(t, err, "the largest logit is NaN")
+	m.weights.norm = good
+}
+
+// "auto" is silent where there is no GPU's library, and loud where one is broken.
+func TestAutoFallsBack(t *testing.T) {
+	var heard strings.Builder
+	o := Options{Device: "auto", Log: slog.New(slog.NewTextHandler(&heard, nil))}
+	t.Setenv("LLAMA4_BACKENDS", t.TempDir())
+	openDemo(t, o)
+	require.Empty(t, heard.String())
+
+	folder := t.TempDir()
+	t.Setenv("LLAMA4_BACKENDS", folder)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "libllama4_cuda.so"), []byte("junk"), 0o644))
+	m := openDemo(t, o)
+	require.Contains(t, heard.String(), "running on the CPU")
+	info, err := m.Device()
+	require.NoError(t, err)
+	require.Equal(t, "cpu", info.Name)
+}
+
+func TestClosedSession(t *testing.T) {
+	m := openDemo(t, Options{Device: "cpu"})
+	s := m.NewSession()
+	require.NoError(t, s.Close())
+	for _, err := range s.Generate(context.Background(), &Request{Prompt: "a"}) {
+		require.ErrorIs(t, err, ErrClosed)
+	}
+	require.Equal(t, [2]int{}, inUse(m))
+}
+
+func TestRefusedRequests(t *testing.T) {
+	m := openDemo(t, Options{Device: "cpu"})
+	for want, r := range map[string]*Request{
+		"empty list of Tokens":   {Tokens: []int32{}},
+		"empty list of Messages": {Messages: []chat.Message{}},
+		"Tools without Messages": {Prompt: "a", Tools: []byte("[]")},
+	} {
+		_, err := m.Encode(context.Background(), r)
+		require.ErrorContains(t, err, want)
+	}
+	bare := openTest(t, "grouped", Options{Device: "cpu"})
+	_, err := bare.Complete(context.Background(), &Request{Tokens: []int32{1}, Stop: []string{"a"}})
+	require.ErrorContains(t, err, "Stop needs a tokenizer")
+	ctx := context.Background()
+	require.ErrorContains(t, m.Prefill(ctx, nil, []int32{1}, NoRows, nil), "no sequence")
+	require.ErrorContains(t, m.Prefill(ctx, m.NewSequence(), nil, NoRows, nil), "no tokens")
+	require.ErrorIs(t, m.Prefill(ctx, m.NewSequence(), []int32{1}, LastRow, nil), errNoVisitor)
+	for want, o := range map[string]Options{
+		"CacheTokens is 9223372036854775807": {CacheTokens: math.MaxInt},
+		"PageSize is 100000":                 {PageSize: 100000},
+		"Compute is":                         {Compute: 9},
+	} {
+		_, err := OpenFS(ctx, demo.FS(), &o)
+		require.ErrorContains(t, err, want)
+	}
+}
