@@ -3,18 +3,15 @@ module github.com/llama4go/llama4go
 go 1.26.0
 
 require (
-	github.com/edsrzf/mmap-go v1.2.0
-	github.com/x448/float16 v0.8.4
-)
-
-require (
 	github.com/NVIDIA/go-nvml v0.13.4-1
 	github.com/dlclark/regexp2/v2 v2.13.0
+	github.com/edsrzf/mmap-go v1.2.0
 	github.com/peterh/liner v1.2.3
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	github.com/stretchr/testify v1.12.1
 	github.com/vbauerster/mpb/v8 v8.16.2
+	github.com/x448/float16 v0.8.4
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.50.0
 	golang.org/x/term v0.48.0

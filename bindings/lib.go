@@ -75,8 +75,8 @@ func find(places []place) (*library, error) {
 		}
 		looked = append(looked, fmt.Sprintf("%s (%s): %s", p.path, p.source, reason(err)))
 	}
-	return nil, fmt.Errorf("%w; build it with `make build` in the source folder of llama4go, "+
-		"or set LLAMA4_LIB to the file or its folder; looked at %s",
+	return nil, fmt.Errorf("%w; build it with `make build` in a clone of llama4go, then "+
+		"`make install` it or set LLAMA4_LIB to the file or its folder; looked at %s",
 		sentinel, strings.Join(looked, "; "))
 }
 

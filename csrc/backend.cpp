@@ -74,7 +74,7 @@ const Backend &open_backend(const std::string &name) {
   }
   if (!broken.empty()) fail(LL4_UNSUPPORTED, "%s", broken.c_str());
   fail(LL4_NO_DEVICE,
-       "no libllama4_%s%s beside libllama4 or where libraries are: README.md says what runs where",
+       "no libllama4_%s%s beside libllama4 or where libraries are: this version comes without it",
        name.c_str(), kSuffix);
 }
 

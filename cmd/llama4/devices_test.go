@@ -31,7 +31,7 @@ func machine(gpus int, err error) *app {
 		case name == "cpu":
 			return bindings.Info{Name: name, ISA: "avx2", Threads: 4, MemoryTotal: 8 * gib, MemoryFree: 6 * gib}, nil
 		case name == "simt":
-			return bindings.Info{}, &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "no libllama4_simt.so: README.md says what runs where"}
+			return bindings.Info{}, &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "no libllama4_simt.so: this version comes without it"}
 		case err != nil:
 			return bindings.Info{}, err
 		}
@@ -104,16 +104,16 @@ func TestDevicesWithGPUs(t *testing.T) {
 		Name: "cuda:1", Usable: true, Description: "NVIDIA H100", ISA: "sm_90", UUID: "GPU-1",
 		MemoryTotal: 80 * gib, MemoryFree: 78 * gib, Utilization: &busy,
 	}, second)
-	require.Equal(t, deviceStatus{Name: "simt", Missing: []string{"no libllama4_simt.so: README.md says what runs where"}}, simt)
+	require.Equal(t, deviceStatus{Name: "simt", Missing: []string{"no libllama4_simt.so: this version comes without it"}}, simt)
 
 	text := runWith(t, machine(2, nil), "devices").stdout
 	require.Contains(t, text, "library  0.1.0, ABI 1, /lib/libllama4.so\ndriver   NVIDIA 580.65.06, CUDA 13.0\n")
 	require.Contains(t, text, "cuda:1   NVIDIA H100, sm_90, 78.0 GiB free of 80.0 GiB, 37% in use\n")
-	require.Contains(t, text, "simt     cannot be used\n         missing: no libllama4_simt.so: README.md says what runs where\n")
+	require.Contains(t, text, "simt     cannot be used\n         missing: no libllama4_simt.so: this version comes without it\n")
 }
 
 func TestDevicesThatCannotBeUsed(t *testing.T) {
-	missing := &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "no libllama4_cuda.so: README.md says what runs where"}
+	missing := &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "no libllama4_cuda.so: this version comes without it"}
 	for name, row := range map[string]struct {
 		app  *app
 		want []string

@@ -27,10 +27,11 @@ from FILE or standard input, and writes one answer a line, in order:
              have it from their template, input_ids are taken as they are)
   -> {"id":7, "input_ids":[..], "logprobs":[..], "top":[[id,logprob],..]}
 
-The fields that only generate uses are passed over. logprobs has a number for each token but the first, top the 8 likeliest tokens to
+logprobs has a number for each token but the first, top the 8 likeliest tokens to
 follow. A number that is not finite is null. messages are rendered with the checkpoint's
-chat template and end with the header of the assistant's answer. A request that fails is
-answered by {"id":7, "error":".."} and the rest goes on; the exit status is then 1.`
+chat template and end with the header of the assistant's answer. The fields that only
+generate uses are passed over. A request that fails is answered by
+{"id":7, "error":".."} and the rest goes on; the exit status is then 1.`
 
 func (a *app) scoreCommand() *cobra.Command {
 	var model modelFlags
