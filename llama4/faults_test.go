@@ -137,7 +137,7 @@ func TestRefusedRequests(t *testing.T) {
 	}
 	bare := openTest(t, "grouped", Options{Device: "cpu"})
 	_, err := bare.Complete(context.Background(), &Request{Tokens: []int32{1}, Stop: []string{"a"}})
-	require.ErrorContains(t, err, "Stop needs a tokenizer")
+	require.ErrorContains(t, err, "stop strings need a tokenizer")
 	ctx := context.Background()
 	require.ErrorContains(t, m.Prefill(ctx, nil, []int32{1}, NoRows, nil), "no sequence")
 	require.ErrorContains(t, m.Prefill(ctx, m.NewSequence(), nil, NoRows, nil), "no tokens")

@@ -167,7 +167,7 @@ func (m *Model) check(r *Request) error {
 		return fmt.Errorf("LogProbs is %d, want 0 to %d", r.LogProbs, maxLogProbs)
 	}
 	if len(r.Stop) > 0 && m.tokenizer == nil {
-		return errors.New("Stop needs a tokenizer, which the checkpoint does not have: use StopIDs")
+		return errors.New("stop strings need a tokenizer, which the checkpoint does not have: use StopIDs")
 	}
 	if err := m.checkTokens(r.StopIDs); err != nil {
 		return fmt.Errorf("StopIDs: %w", err)
