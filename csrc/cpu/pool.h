@@ -33,6 +33,7 @@ class Pool {
 
  private:
   void work();
+  void stop();
   bool wait_for_work();
   bool take_task();
   void share_out(int64_t first, int64_t tasks, const std::function<void(int64_t)> &task);
