@@ -133,6 +133,12 @@ arm64: check-tools ## build for arm64 and run the kernel and model tests in an e
 	  go test -count=1 -short $(GO_TEST_FLAGS) -exec "$(ARM64_RUN)" ./bindings/optest ./llama4
 space := $(subst ,, )
 
+# What an older CPU must not trip over: an instruction that it lacks.
+.PHONY: old-x86
+old-x86: lib ## run the C tests on emulated x86 CPUs without AVX-512, and without AVX
+	@command -v qemu-x86_64 >/dev/null 2>&1 || { echo "make old-x86: no qemu-x86_64: apt-get install -y qemu-user" >&2; exit 1; }
+	@for cpu in Nehalem Haswell; do qemu-x86_64 -cpu $$cpu build/abi_test || exit 1; done
+
 # ---- measure ----
 
 .PHONY: bench

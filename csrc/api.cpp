@@ -76,6 +76,8 @@ ll4_status run(const char *operation, void (*ll4::Operations::*entry)(ll4_stream
     ll4_stream &s = deref(stream, "stream");
     const Args known = versioned(args, "args");
     ll4::check(s.device, known);
+    if (!(s.device.operations.*entry))
+      ll4::fail(LL4_UNSUPPORTED, "this device has no such operation");
     (s.device.operations.*entry)(s, known);
   });
 }

@@ -92,11 +92,19 @@ bool has(const char *isa) {
 }  // namespace
 
 const Kernels &select_kernels(const char *isa) {
-  const Kernels *best_first[] = {avx512bf16_kernels(), avx512_kernels(), avx2_kernels(),
-                                 neon_kernels(), baseline_kernels()};
-  for (const Kernels *kernels : best_first) {
-    if (!kernels || (isa && std::string(isa) != kernels->isa)) continue;
-    if (has(kernels->isa)) return *kernels;
+  // The functions are compiled for their instruction set: none is called before `has` allows it.
+  struct Entry {
+    const char *isa;
+    const Kernels *(*get)();
+  };
+  constexpr Entry kBestFirst[] = {{"avx512bf16", avx512bf16_kernels},
+                                  {"avx512", avx512_kernels},
+                                  {"avx2", avx2_kernels},
+                                  {"neon", neon_kernels},
+                                  {"baseline", baseline_kernels}};
+  for (const Entry &entry : kBestFirst) {
+    if ((isa && std::string(isa) != entry.isa) || !has(entry.isa)) continue;
+    if (const Kernels *kernels = entry.get()) return *kernels;
   }
   fail(LL4_UNSUPPORTED, "this CPU or this build has no instruction set '%s'", isa);
 }

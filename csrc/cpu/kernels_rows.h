@@ -12,7 +12,7 @@ template <class V>
 typename V::F exp(typename V::F x) {
   using F = typename V::F;
   const F lowest = V::set1(-87.33654f);
-  const F clamped = V::min(V::max(x, lowest), V::set1(88.37f));
+  const F clamped = V::min(V::set1(88.37f), V::max(lowest, x));
   const F magic = V::set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
   const F n = V::sub(V::fma(clamped, V::set1(1.44269504f), magic), magic);
   F r = V::fma(n, V::set1(-0.693359375f), clamped);
@@ -24,7 +24,7 @@ typename V::F exp(typename V::F x) {
   p = V::fma(p, r, V::set1(1.6666665459e-1f));
   p = V::fma(p, r, V::set1(5.0000001201e-1f));
   p = V::fma(p, V::mul(r, r), V::add(r, V::set1(1.0f)));
-  return V::keep_if_ge(x, lowest, V::mul(p, V::pow2(n)));
+  return V::keep_unless_lt(x, lowest, V::mul(p, V::pow2(n)));
 }
 
 // Calls body(offset, lanes) over n elements: full vectors, then the rest.
@@ -104,7 +104,9 @@ struct Rows {
   static void swiglu(const float *gate, const float *up, float *out, int64_t n) {
     const F one = V::set1(1.0f);
     each_vector<V>(n, [&](int64_t i, int m) {
-      const F g = load_lanes<V>(gate + i, m);
+      // Below -88 silu is under the smallest normal number, and exp(-g) would be clamped. The order
+      // of the operands keeps a NaN.
+      const F g = V::max(V::set1(-88.0f), load_lanes<V>(gate + i, m));
       const F silu = V::div(g, V::add(one, exp<V>(V::sub(V::zero(), g))));
       store_lanes<V>(out + i, V::mul(silu, load_lanes<V>(up + i, m)), m);
     });

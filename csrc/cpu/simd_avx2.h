@@ -65,8 +65,8 @@ struct Avx2 {
   static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
   static F min(F a, F b) { return _mm256_min_ps(a, b); }
-  static F keep_if_ge(F x, F bound, F a) {
-    return _mm256_and_ps(a, _mm256_cmp_ps(x, bound, _CMP_GE_OQ));
+  static F keep_unless_lt(F x, F bound, F a) {
+    return _mm256_and_ps(a, _mm256_cmp_ps(x, bound, _CMP_NLT_UQ));
   }
   static F pow2(F n) {
     const __m256i whole = _mm256_cvtps_epi32(n);

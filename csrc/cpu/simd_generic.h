@@ -67,9 +67,9 @@ struct Generic {
   static F fma(F a, F b, F c) { return a * b + c; }
   static F max(F a, F b) { return a > b ? a : b; }
   static F min(F a, F b) { return a < b ? a : b; }
-  // `a` where x >= bound, else zero.
-  static F keep_if_ge(F x, F bound, F a) {
-    return reinterpret_cast<F>(reinterpret_cast<I>(a) & (x >= bound));
+  // `a`, but zero where x < bound: a NaN stays one.
+  static F keep_unless_lt(F x, F bound, F a) {
+    return reinterpret_cast<F>(reinterpret_cast<I>(a) & ~(x < bound));
   }
   // 2^n for whole n in [-126, 127].
   static F pow2(F n) {

@@ -61,8 +61,8 @@ struct Neon {
   static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
   static F max(F a, F b) { return vmaxq_f32(a, b); }
   static F min(F a, F b) { return vminq_f32(a, b); }
-  static F keep_if_ge(F x, F bound, F a) {
-    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), vcgeq_f32(x, bound)));
+  static F keep_unless_lt(F x, F bound, F a) {
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcltq_f32(x, bound)));
   }
   static F pow2(F n) {
     const int32x4_t whole = vcvtnq_s32_f32(n);
