@@ -1,6 +1,7 @@
 //go:build ignore
 
-// extern "C": argument structs in, checks, the backend's table, and the only try/catch.
+// extern "C": argument structs in, checks, the backend's table, and the guard that
+// turns every exception into a status.
 #include <algorithm>
 #include <cstring>
 #include <memory>

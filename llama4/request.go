@@ -42,8 +42,8 @@ type Request struct {
 	LogProbs int
 }
 
-// maxLogProbs bounds [Request.LogProbs], as the usual servers do.
-const maxLogProbs = 20
+// MaxLogProbs bounds [Request.LogProbs], as the usual servers do.
+const MaxLogProbs = 20
 
 // Finish says why a text ended.
 type Finish string
@@ -163,8 +163,8 @@ func (m *Model) check(r *Request) error {
 	switch {
 	case r.MaxTokens < 0:
 		return fmt.Errorf("MaxTokens is %d, want 0 or more", r.MaxTokens)
-	case r.LogProbs < 0 || r.LogProbs > maxLogProbs:
-		return fmt.Errorf("LogProbs is %d, want 0 to %d", r.LogProbs, maxLogProbs)
+	case r.LogProbs < 0 || r.LogProbs > MaxLogProbs:
+		return fmt.Errorf("LogProbs is %d, want 0 to %d", r.LogProbs, MaxLogProbs)
 	}
 	if len(r.Stop) > 0 && m.tokenizer == nil {
 		return errors.New("stop strings need a tokenizer, which the checkpoint does not have: use StopIDs")

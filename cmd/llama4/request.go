@@ -12,11 +12,8 @@ import (
 	"github.com/llama4go/llama4go/llama4/sample"
 )
 
-// Limits of a request.
-const (
-	maxLogProbs = 20
-	maxStopIDs  = 64
-)
+// maxStopIDs bounds the stop tokens of a request.
+const maxStopIDs = 64
 
 // request is what a line of score or generate asks for.
 type request struct {
@@ -87,8 +84,8 @@ func (r *request) readLogProbs(raw json.RawMessage) error {
 	case "false":
 		return nil
 	}
-	if readWhole(&r.LogProbs, 0, maxLogProbs)(raw) != nil {
-		return wantError(fmt.Sprintf("true, false or a whole number from 0 to %d", maxLogProbs))
+	if readWhole(&r.LogProbs, 0, llama4.MaxLogProbs)(raw) != nil {
+		return wantError(fmt.Sprintf("true, false or a whole number from 0 to %d", llama4.MaxLogProbs))
 	}
 	return nil
 }
