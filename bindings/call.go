@@ -102,6 +102,25 @@ func (c *call) event(field string, e *Event) *C.ll4_event {
 	return pointer
 }
 
+// graph returns the library's graph.
+func (c *call) graph(field string, g *Graph) *C.ll4_graph {
+	if c.err != nil {
+		return nil
+	}
+	if g == nil || g.handle == nil {
+		c.fail(field, "is nil")
+		return nil
+	}
+	pointer := (*C.ll4_graph)(g.handle.pointer())
+	switch {
+	case pointer == nil:
+		c.fail(field, "is closed")
+	case g.device != c.device:
+		c.fail(field, "is of another device")
+	}
+	return pointer
+}
+
 // tensor converts a tensor; an absent one becomes zero, which the library allows
 // for optional fields only.
 func (c *call) tensor(field string, t *Tensor) C.ll4_tensor {

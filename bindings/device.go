@@ -52,7 +52,14 @@ type Info struct {
 	BF16Dot     bool   // ComputeAuto means bf16 here
 	MemoryTotal int64  // bytes of the device's memory
 	MemoryFree  int64  // bytes that are free now, as the system tells it
+	Graphs      bool   // streams record graphs
+	PCIBusID    string // CUDA: "00000000:C1:00.0", as NVML writes it; "" elsewhere
 }
+
+// CPU reports whether the device is the CPU itself rather than a GPU, emulated or
+// not: it computes with fp32 activations, too, and finds wrong values in buffers
+// in the very call.
+func (i Info) CPU() bool { return i.Threads > 0 }
 
 // Device is an opened device.
 type Device struct {
@@ -132,11 +139,13 @@ func (d *Device) Info() (Info, error) {
 		BF16Dot:     info.bf16_dot != 0,
 		MemoryTotal: int64(info.memory_total),
 		MemoryFree:  int64(info.memory_free),
+		Graphs:      info.graphs != 0,
+		PCIBusID:    C.GoString(&info.pci_bus_id[0]),
 	}, nil
 }
 
 // Close closes the device. It is refused, with [ErrInvalidArgument], while a
-// buffer, stream or event of it is open.
+// buffer, stream, event or graph of it is open.
 func (d *Device) Close() error {
 	if d == nil {
 		return nil

@@ -22,6 +22,10 @@
 // another version of llama4.h is [ErrLibraryVersion]; the error lists every
 // place that was looked at. [Library] tells which one is in use.
 //
+// The library opens that of a GPU, libllama4_cuda, or of the emulated one,
+// libllama4_simt, when [Open] is asked for such a device. It looks in the folder
+// $LLAMA4_BACKENDS, beside itself and in the system's path.
+//
 // # A first program
 //
 //	dev, err := bindings.Open("cpu", nil)
@@ -57,13 +61,17 @@
 //
 // Operations on one stream run in the order of the calls. On the CPU they have
 // run when the call returns; on a GPU they may still be running, and an error of
-// theirs may come from a later call on the stream. [Read] and
-// [Stream.Synchronize] wait. Objects may be used from several goroutines, but
-// calls from several goroutines on one stream have no order among themselves.
+// theirs may come from a later call on the stream: that a token id or a page number
+// in a buffer is wrong is found there. [Read] and [Stream.Synchronize] wait.
+// Objects may be used from several goroutines, but calls from several goroutines on
+// one stream have no order among themselves.
+//
+// Where [Info] says Graphs, work can be recorded and run again with one call:
+// [Stream.BeginGraph], [Stream.EndGraph] and [Graph.Launch].
 //
 // # Lifetimes
 //
-// Close is the contract: buffers, streams and events are closed before their
+// Close is the contract: buffers, streams, events and graphs are closed before their
 // device, whose Close refuses while any of them is open. Closing twice is
 // harmless, and using what is closed is an error. Closing what another goroutine
 // is using at the time is a mistake that the package does not catch. What is

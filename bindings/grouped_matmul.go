@@ -24,7 +24,7 @@ type GroupedMatmulArgs struct {
 	Gather    Tensor // i32 [R]; optional
 	RowScores Tensor // f32 [R]; optional
 	Scatter   Tensor // i32 [R]; optional
-	Out       Tensor // act [R, N], [R, N/2] with SwiGLU, [T, ...] with Scatter
+	Out       Tensor // act or F32 [R, N], [R, N/2] with SwiGLU, [T, ...] with Scatter
 }
 
 // GroupedMatmul multiplies each row by the matrix of its expert: for row r of

@@ -67,7 +67,7 @@ func structFields(t *testing.T, name string) []string {
 }
 
 func TestHeaderIsRead(t *testing.T) {
-	require.Len(t, operations(), 11)
+	require.Len(t, operations(), 12)
 	require.Contains(t, exported(), "get_api")
 	require.Equal(t, []string{"size", "x", "out"}, structFields(t, "ll4_log_softmax_args"))
 	require.Contains(t, structFields(t, "ll4_tensor"), "shape")
@@ -177,7 +177,7 @@ func TestGoStructsMirrorC(t *testing.T) {
 		"ll4_matmul_args": MatmulArgs{}, "ll4_router_args": RouterArgs{},
 		"ll4_grouped_matmul_args": GroupedMatmulArgs{}, "ll4_swiglu_args": SwiGLUArgs{},
 		"ll4_logits_args": LogitsArgs{}, "ll4_log_softmax_args": LogSoftmaxArgs{},
-		"ll4_top_k_args": TopKArgs{},
+		"ll4_top_k_args": TopKArgs{}, "ll4_sample_args": SampleArgs{},
 	}
 	for _, op := range operations() {
 		require.Contains(t, mirrors, "ll4_"+op+"_args")

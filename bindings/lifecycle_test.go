@@ -164,11 +164,13 @@ func TestNil(t *testing.T) {
 		noStream *Stream
 		noBuffer *Buffer
 		noEvent  *Event
+		noGraph  *Graph
 	)
 	require.NoError(t, noDevice.Close())
 	require.NoError(t, noStream.Close())
 	require.NoError(t, noBuffer.Close())
 	require.NoError(t, noEvent.Close())
+	require.NoError(t, noGraph.Close())
 	require.NoError(t, (&Buffer{}).Close())
 	require.Nil(t, (&Buffer{}).Host())
 	_, err := noDevice.NewStream()
@@ -176,12 +178,16 @@ func TestNil(t *testing.T) {
 	require.ErrorIs(t, noStream.Synchronize(), ErrInvalidArgument)
 	require.ErrorIs(t, noEvent.Record(s), ErrInvalidArgument)
 	require.ErrorIs(t, noEvent.Synchronize(), ErrInvalidArgument)
+	require.ErrorIs(t, noGraph.Launch(s), ErrInvalidArgument)
+	require.ErrorIs(t, noStream.BeginGraph(), ErrInvalidArgument)
+	_, err = noStream.EndGraph()
+	require.ErrorIs(t, err, ErrInvalidArgument)
 	require.ErrorIs(t, noStream.Embed(&EmbedArgs{}), ErrInvalidArgument)
 	for name, err := range map[string]error{
 		"embed": s.Embed(nil), "rms_norm": s.RMSNorm(nil), "qkv_epilogue": s.QKVEpilogue(nil),
 		"attention": s.Attention(nil), "matmul": s.Matmul(nil), "router": s.Router(nil),
 		"grouped_matmul": s.GroupedMatmul(nil), "swiglu": s.SwiGLU(nil), "logits": s.Logits(nil),
-		"log_softmax": s.LogSoftmax(nil), "top_k": s.TopK(nil),
+		"log_softmax": s.LogSoftmax(nil), "top_k": s.TopK(nil), "sample": s.Sample(nil),
 	} {
 		require.EqualError(t, err, name+": args: is nil")
 	}

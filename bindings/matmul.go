@@ -26,7 +26,7 @@ type MatmulArgs struct {
 	Accumulate bool
 	X          Tensor   // act [T, K]
 	Weights    []Weight // 1 to MaxParts parts: [N_i, K] or [K, N_i]
-	Out        Tensor   // act [T, sum of N_i]
+	Out        Tensor   // act or F32 [T, sum of N_i]
 }
 
 // Matmul multiplies: out = x W^T for W the parts stacked along N (q, k and v, or

@@ -21,7 +21,7 @@ type QKVEpilogueArgs struct {
 	AttnScale  float32 // of the temperature of layers without rotation; 0: none
 	FloorScale float32 // with AttnScale, in positions
 	Batch      Batch
-	QKV        Tensor // act [T, (Hq+2Hkv) D]: q, k and v side by side
+	QKV        Tensor // act or F32 [T, (Hq+2Hkv) D]: q, k and v side by side
 	InvFreq    Tensor // F32 [D/2], radians a position; optional: no rotation
 	Q          Tensor // out: act [T, Hq, D]
 	KV         KV     // written

@@ -17,7 +17,7 @@ import "runtime"
 // RouterArgs are the arguments of [Stream.Router].
 type RouterArgs struct {
 	TopK      int
-	X         Tensor // act [T, H]
+	X         Tensor // act or F32 [T, H]
 	Weight    Tensor // bf16 [E, H]
 	Logits    Tensor // out: f32 [T, E]
 	Experts   Tensor // out: i32 [T, TopK], best first

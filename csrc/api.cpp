@@ -104,6 +104,15 @@ int parse_device_index(const std::string &name, size_t colon) {
   return std::stoi(digits);
 }
 
+// The device may be closed as soon as its count is down: that comes last. Destructors do not throw.
+template <class T>
+void destroy(T *object, std::atomic<int64_t> ll4_device::*count) noexcept {
+  if (!object) return;
+  ll4_device &device = object->device;
+  delete object;
+  (device.*count)--;
+}
+
 ll4_buffer *new_buffer(ll4_device &device, void *address, int64_t bytes, bool owned) {
   auto *buffer = new ll4_buffer{&device, static_cast<char *>(address), bytes, owned};
   device.buffers++;
@@ -144,12 +153,14 @@ ll4_status ll4_device_get_info(ll4_device *device, ll4_device_info *info, ll4_er
 ll4_status ll4_device_close(ll4_device *device, ll4_error *error) {
   return guard("device_close", error, [&] {
     if (!device) return;
-    if (device->buffers || device->streams || device->events)
-      ll4::fail(LL4_INVALID_ARGUMENT,
-                "%lld buffers, %lld streams and %lld events are open: destroy them first",
-                static_cast<long long>(device->buffers), static_cast<long long>(device->streams),
-                static_cast<long long>(device->events));
-    delete device;
+    if (device->buffers || device->streams || device->events || device->graphs)
+      ll4::fail(
+          LL4_INVALID_ARGUMENT,
+          "%lld buffers, %lld streams, %lld events and %lld graphs are open: destroy them first",
+          static_cast<long long>(device->buffers), static_cast<long long>(device->streams),
+          static_cast<long long>(device->events), static_cast<long long>(device->graphs));
+    const std::unique_ptr<ll4_device> owned(device);
+    owned->close();
   });
 }
 
@@ -179,9 +190,10 @@ ll4_status ll4_buffer_wrap(ll4_device *device, void *address, int64_t bytes, ll4
 
 void ll4_buffer_destroy(ll4_buffer *buffer) {
   if (!buffer) return;
-  if (buffer->owned) buffer->device->release(buffer->address);
-  buffer->device->buffers--;
+  ll4_device &device = *buffer->device;
+  if (buffer->owned) device.release(buffer->address);
   delete buffer;
+  device.buffers--;
 }
 
 void *ll4_buffer_address(const ll4_buffer *buffer) { return buffer ? buffer->address : nullptr; }
@@ -207,17 +219,17 @@ ll4_status ll4_stream_wrap(ll4_device *device, void *native, ll4_stream **stream
   });
 }
 
-void *ll4_stream_native(const ll4_stream *stream) { return stream ? stream->native() : nullptr; }
+void *ll4_stream_native(const ll4_stream *stream) {
+  void *native = nullptr;
+  guard("stream_native", nullptr, [&] { native = deref(stream, "stream").native(); });
+  return native;
+}
 
 ll4_status ll4_stream_synchronize(ll4_stream *stream, ll4_error *error) {
   return guard("stream_synchronize", error, [&] { deref(stream, "stream").synchronize(); });
 }
 
-void ll4_stream_destroy(ll4_stream *stream) {
-  if (!stream) return;
-  stream->device.streams--;
-  delete stream;
-}
+void ll4_stream_destroy(ll4_stream *stream) { destroy(stream, &ll4_device::streams); }
 
 // ---- events ----
 
@@ -257,11 +269,7 @@ ll4_status ll4_event_elapsed(ll4_event *start, ll4_event *end, double *milliseco
   });
 }
 
-void ll4_event_destroy(ll4_event *event) {
-  if (!event) return;
-  event->device.events--;
-  delete event;
-}
+void ll4_event_destroy(ll4_event *event) { destroy(event, &ll4_device::events); }
 
 // ---- copies ----
 
@@ -338,6 +346,32 @@ ll4_status ll4_log_softmax(ll4_stream *s, const ll4_log_softmax_args *a, ll4_err
 ll4_status ll4_top_k(ll4_stream *s, const ll4_top_k_args *a, ll4_error *e) {
   return run("top_k", &ll4::Operations::top_k, s, a, e);
 }
+ll4_status ll4_sample(ll4_stream *s, const ll4_sample_args *a, ll4_error *e) {
+  return run("sample", &ll4::Operations::sample, s, a, e);
+}
+
+// ---- graphs ----
+
+ll4_status ll4_graph_begin(ll4_stream *stream, ll4_error *error) {
+  return guard("graph_begin", error, [&] { deref(stream, "stream").begin_graph(); });
+}
+
+ll4_status ll4_graph_end(ll4_stream *stream, ll4_graph **graph, ll4_error *error) {
+  return guard("graph_end", error, [&] {
+    deref(graph, "graph");
+    *graph = deref(stream, "stream").end_graph();
+    stream->device.graphs++;
+  });
+}
+
+ll4_status ll4_graph_launch(ll4_graph *graph, ll4_stream *stream, ll4_error *error) {
+  return guard("graph_launch", error, [&] {
+    check_device(deref(stream, "stream"), &deref(graph, "graph").device, "graph");
+    graph->launch(*stream);
+  });
+}
+
+void ll4_graph_destroy(ll4_graph *graph) { destroy(graph, &ll4_device::graphs); }
 
 // ---- the table ----
 
@@ -381,6 +415,11 @@ const ll4_api *ll4_get_api(uint32_t abi_version) {
       ll4_logits,
       ll4_log_softmax,
       ll4_top_k,
+      ll4_sample,
+      ll4_graph_begin,
+      ll4_graph_end,
+      ll4_graph_launch,
+      ll4_graph_destroy,
   };
   return abi_version == LL4_ABI_VERSION ? &api : nullptr;
 }

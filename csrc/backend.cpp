@@ -6,23 +6,12 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-#include <cstdarg>
-#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 #include <vector>
 
 namespace ll4 {
-
-void fail(ll4_status code, const char *format, ...) {
-  char text[sizeof(ll4_error::message)];
-  va_list values;
-  va_start(values, format);
-  vsnprintf(text, sizeof text, format, values);
-  va_end(values);
-  throw Error(code, text);
-}
 
 namespace {
 
@@ -56,12 +45,23 @@ std::vector<std::string> candidates(const std::string &name) {
 const Backend &backend_of(void *library, const std::string &path) {
   auto get = reinterpret_cast<BackendGet>(dlsym(library, "ll4_backend_get"));
   const Backend *backend = get ? get() : nullptr;
-  if (!backend || backend->abi_version != LL4_ABI_VERSION) {
+  if (!backend || backend->abi_version != LL4_ABI_VERSION ||
+      backend->operations_size != sizeof(Operations)) {
     dlclose(library);
-    fail(LL4_UNSUPPORTED, "%s is not a backend of ABI version %u: build it from the same sources",
-         path.c_str(), LL4_ABI_VERSION);
+    fail(LL4_UNSUPPORTED, "%s is not a backend of this libllama4: build both from the same sources",
+         path.c_str());
   }
   return *backend;
+}
+
+// Whether `reason`, of the loader, means that there is no such file. For a bare name, which it
+// looks for itself, its text is all there is: glibc's and musl's begin so, and one about a library
+// that this one needs has that one's name.
+bool absent(const std::string &path, const std::string &reason) {
+  if (path.find('/') != std::string::npos) return access(path.c_str(), F_OK) != 0;
+  return reason.find(path + ": cannot open shared object file: No such file") == 0 ||
+         reason.find("Error loading shared library " + path + ": No such file") == 0 ||
+         reason.find("dlopen(" + path + ",") == 0;  // macOS, where no backend is built
 }
 
 const Backend &open_backend(const std::string &name) {
@@ -70,11 +70,11 @@ const Backend &open_backend(const std::string &name) {
     if (void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL))
       return backend_of(library, path);
     const char *reason = dlerror();
-    if (broken.empty() && reason && access(path.c_str(), F_OK) == 0) broken = reason;
+    if (broken.empty() && reason && !absent(path, reason)) broken = reason;
   }
   if (!broken.empty()) fail(LL4_UNSUPPORTED, "%s", broken.c_str());
   fail(LL4_NO_DEVICE,
-       "no libllama4_%s%s beside libllama4 or where libraries are: this version comes without it",
+       "no libllama4_%s%s in LLAMA4_BACKENDS, beside libllama4 or where libraries are: build it",
        name.c_str(), kSuffix);
 }
 

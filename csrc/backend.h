@@ -1,8 +1,8 @@
 // The inner interface: what a backend library offers to api.cpp.
 //
-// A backend derives ll4_device, ll4_stream and ll4_event, fills one table of operations, and
-// exports ll4_backend_get. api.cpp checks arguments before any of it is called, and catches what
-// it throws: nothing else in the project may catch.
+// A backend derives ll4_device, ll4_stream, ll4_event and, where it has graphs, ll4_graph, fills
+// one table of operations, and exports ll4_backend_get. api.cpp checks arguments before any of it
+// is called, and catches what it throws: nothing else in the project may catch.
 #pragma once
 
 #include <atomic>
@@ -45,10 +45,13 @@ struct Operations {
   void (*logits)(ll4_stream &, const ll4_logits_args &);
   void (*log_softmax)(ll4_stream &, const ll4_log_softmax_args &);
   void (*top_k)(ll4_stream &, const ll4_top_k_args &);
+  void (*sample)(ll4_stream &, const ll4_sample_args &);
 };
 
 struct Backend {
+  // Both set from this header: a library built from other sources is told by them.
   uint32_t abi_version;
+  uint32_t operations_size;  // sizeof(Operations)
   const char *name;
   // `index` is the N of "cuda:N", 0 without.
   ll4_device *(*open)(int index, const ll4_device_options &options);
@@ -70,6 +73,8 @@ using BackendGet = const Backend *(*)();
 struct ll4_device {
   explicit ll4_device(const ll4::Operations &table) : operations(table) {}
   virtual ~ll4_device() = default;
+  // Gives back what the device keeps, just before it is destroyed; throws what was wrong with it.
+  virtual void close() {}
   virtual void get_info(ll4_device_info &info) = 0;
   virtual void *allocate(int64_t bytes) = 0;
   virtual void release(void *address) noexcept = 0;
@@ -81,6 +86,7 @@ struct ll4_device {
   std::atomic<int64_t> buffers{0};
   std::atomic<int64_t> streams{0};
   std::atomic<int64_t> events{0};
+  std::atomic<int64_t> graphs{0};
 };
 
 struct ll4_buffer {
@@ -98,8 +104,15 @@ struct ll4_stream {
   virtual void write(void *device_address, const void *host, int64_t bytes) = 0;
   virtual void read(const void *device_address, void *host, int64_t bytes) = 0;
   virtual void copy(void *dst, const void *src, int64_t bytes) = 0;
+  virtual void begin_graph() { no_graphs(); }
+  virtual ll4_graph *end_graph() { no_graphs(); }
 
   ll4_device &device;
+
+ private:
+  [[noreturn]] static void no_graphs() {
+    ll4::fail(LL4_UNSUPPORTED, "this device records no graphs");
+  }
 };
 
 struct ll4_event {
@@ -109,6 +122,14 @@ struct ll4_event {
   virtual void wait(ll4_stream &stream) = 0;
   virtual void synchronize() = 0;
   virtual double milliseconds_since(const ll4_event &start) const = 0;
+
+  ll4_device &device;
+};
+
+struct ll4_graph {
+  explicit ll4_graph(ll4_device &owner) : device(owner) {}
+  virtual ~ll4_graph() = default;
+  virtual void launch(ll4_stream &stream) = 0;
 
   ll4_device &device;
 };

@@ -112,6 +112,11 @@ void check_same_dtype(const char *field, const ll4_tensor &t, const ll4_tensor &
          dtype_name(t.dtype), dtype_name(first.dtype));
 }
 
+// What is summed or rounded next may be f32 whatever the activations are.
+void check_wide(const char *field, const ll4_tensor &t, const ll4_tensor &act) {
+  if (t.dtype != LL4_F32) check_same_dtype(field, t, act);
+}
+
 void check_compute(int32_t compute) {
   require(compute >= LL4_COMPUTE_AUTO && compute <= LL4_COMPUTE_BF16, "compute",
           "is not an ll4_compute");
@@ -167,13 +172,14 @@ void check(ll4_device &d, const ll4_rms_norm_args &a) {
   check_act(d, "x", a.x, {kAny, kAny});
   const int64_t tokens = a.x.shape[0], hidden = a.x.shape[1];
   require(hidden > 0, "x", "has no columns");
-  if (present(a.add)) {
-    check_act(d, "add", a.add, {tokens, hidden});
-    check_same_dtype("add", a.add, a.x);
-  }
   check_tensor(d, "weight", a.weight, {LL4_BF16, LL4_F32}, {hidden});
   check_act(d, "out", a.out, {tokens, hidden});
-  check_same_dtype("out", a.out, a.x);
+  check_wide("x", a.x, a.out);
+  if (present(a.add)) {
+    check_act(d, "add", a.add, {tokens, hidden});
+    if (a.add.dtype != a.x.dtype) check_same_dtype("add", a.add, a.out);
+  }
+  if (present(a.unrounded)) check_tensor(d, "unrounded", a.unrounded, {LL4_F32}, {tokens, hidden});
 }
 
 void check(ll4_device &d, const ll4_qkv_epilogue_args &a) {
@@ -189,7 +195,7 @@ void check(ll4_device &d, const ll4_qkv_epilogue_args &a) {
   require(heads > 0 && head_dim > 0, "q", "is empty");
   check_kv(d, a.kv, a.batch, head_dim);
   check_act(d, "qkv", a.qkv, {a.batch.tokens, (heads + 2 * a.kv.k.shape[1]) * head_dim});
-  check_same_dtype("qkv", a.qkv, a.q);
+  check_wide("qkv", a.qkv, a.q);
   if (present(a.inv_freq)) {
     require(head_dim % 2 == 0, "q", "has an odd head dimension, which cannot be rotated");
     check_tensor(d, "inv_freq", a.inv_freq, {LL4_F32}, {head_dim / 2});
@@ -219,7 +225,7 @@ void check(ll4_device &d, const ll4_matmul_args &a) {
     n += check_weight(d, field.c_str(), a.weight[i], -1, a.x.shape[1]);
   }
   check_act(d, "out", a.out, {a.x.shape[0], n});
-  check_same_dtype("out", a.out, a.x);
+  check_wide("out", a.out, a.x);
 }
 
 void check(ll4_device &d, const ll4_router_args &a) {
@@ -252,7 +258,7 @@ void check(ll4_device &d, const ll4_grouped_matmul_args &a) {
   if (present(a.row_scores)) check_tensor(d, "row_scores", a.row_scores, {LL4_F32}, {rows});
   if (present(a.scatter)) check_tensor(d, "scatter", a.scatter, {LL4_I32}, {rows});
   check_act(d, "out", a.out, {present(a.scatter) ? kAny : rows, a.swiglu ? n / 2 : n});
-  check_same_dtype("out", a.out, a.x);
+  check_wide("out", a.out, a.x);
 }
 
 void check(ll4_device &d, const ll4_swiglu_args &a) {
@@ -281,6 +287,18 @@ void check(ll4_device &d, const ll4_top_k_args &a) {
   const int64_t k = a.values.shape[1];
   require(k >= 1 && k <= a.x.shape[1], "values", "has no or more columns than x");
   check_tensor(d, "indices", a.indices, {LL4_I32}, {a.x.shape[0], k});
+}
+
+void check(ll4_device &d, const ll4_sample_args &a) {
+  check_tensor(d, "x", a.x, {LL4_F32}, {kAny, kAny});
+  const int64_t rows = a.x.shape[0];
+  require(a.x.shape[1] > 0, "x", "has no columns");
+  check_tensor(d, "temperature", a.temperature, {LL4_F32}, {rows});
+  check_tensor(d, "top_k", a.top_k, {LL4_I32}, {rows});
+  check_tensor(d, "top_p", a.top_p, {LL4_F32}, {rows});
+  check_tensor(d, "min_p", a.min_p, {LL4_F32}, {rows});
+  check_tensor(d, "draw", a.draw, {LL4_F32}, {rows});
+  check_tensor(d, "ids", a.ids, {LL4_I32}, {rows});
 }
 
 }  // namespace ll4

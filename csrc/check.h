@@ -17,6 +17,7 @@ void check(ll4_device &device, const ll4_swiglu_args &args);
 void check(ll4_device &device, const ll4_logits_args &args);
 void check(ll4_device &device, const ll4_log_softmax_args &args);
 void check(ll4_device &device, const ll4_top_k_args &args);
+void check(ll4_device &device, const ll4_sample_args &args);
 
 // Bytes of an element; 0 for an unknown dtype.
 int64_t dtype_bytes(int32_t dtype);

@@ -3,7 +3,9 @@
  * A program opens a device by name, allocates buffers on it, fills them, runs operations on a
  * stream and closes what it opened, in the reverse order. `libllama4` holds this interface and
  * the CPU backend; it opens `libllama4_cuda` or `libllama4_simt` at run time when such a device
- * is asked for, so a program that links or loads libllama4 runs with and without a GPU.
+ * is asked for, so a program that links or loads libllama4 runs with and without a GPU. They are
+ * looked for in the folder that the environment variable LLAMA4_BACKENDS names, beside libllama4
+ * and where the system keeps libraries.
  *
  * Conventions
  *   Status     Every function that can fail returns an ll4_status and takes an ll4_error that the
@@ -22,8 +24,15 @@
  *              numbers are 32-bit.
  *   Threads    Objects of one device may be used from any thread. Calls on one stream run in
  *              order; calls from several threads on one stream are not ordered among themselves.
- *   Bits       The same input gives the same bits, for any number of threads, any batch around a
- *              sequence and any split of a prompt into pieces, on one device and instruction set.
+ *   Values     Shapes are known to the host and checked when an operation is called. Values in
+ *              device memory (ids, rows, pages, offsets, positions) are found wrong when it runs:
+ *              the CPU says so in the call itself; a GPU leaves out what they would have led to,
+ *              writes nothing out of bounds, and says so in a later call that waits for the
+ *              stream (ll4_stream_synchronize, ll4_read).
+ *   Bits       On the CPU the same input gives the same bits, for any number of threads, any batch
+ *              around a sequence and any split of a prompt into pieces, on one instruction set. On
+ *              a GPU the same call gives the same bits each time; which kernel computes it is
+ *              chosen by the sizes of the batch, so the last bits may depend on these.
  */
 #ifndef LLAMA4_H
 #define LLAMA4_H
@@ -70,6 +79,7 @@ typedef struct ll4_device ll4_device;
 typedef struct ll4_buffer ll4_buffer;
 typedef struct ll4_stream ll4_stream;
 typedef struct ll4_event ll4_event;
+typedef struct ll4_graph ll4_graph;
 
 typedef enum ll4_dtype { LL4_F32 = 1, LL4_BF16 = 2, LL4_F16 = 3, LL4_I32 = 4 } ll4_dtype;
 
@@ -114,7 +124,10 @@ typedef struct ll4_device_info {
   int64_t memory_free;  /* bytes free now, as the system tells it */
   char name[64];        /* as ll4_device_open takes it: "cpu", "cuda:0", "simt" */
   char description[128];
-  char isa[32]; /* CPU: the instruction set in use; CUDA: the architecture */
+  char isa[32];   /* CPU: the instruction set in use; CUDA: the architecture */
+  int32_t graphs; /* 1: records graphs */
+  /* CUDA: "00000000:C1:00.0", as NVML writes it; empty elsewhere */
+  char pci_bus_id[32];
 } ll4_device_info;
 
 /* `name` is "cpu", "cuda", "cuda:N" or "simt". `options` may be NULL. */
@@ -122,8 +135,8 @@ LL4_EXPORT ll4_status ll4_device_open(const char *name, const ll4_device_options
                                       ll4_device **device, ll4_error *error);
 LL4_EXPORT ll4_status ll4_device_get_info(ll4_device *device, ll4_device_info *info,
                                           ll4_error *error);
-/* Refused with LL4_INVALID_ARGUMENT while buffers, streams or events of it are open: they are
- * counted in the message. NULL is no error. */
+/* Refused with LL4_INVALID_ARGUMENT while buffers, streams, events or graphs of it are open: they
+ * are counted in the message. NULL is no error. */
 LL4_EXPORT ll4_status ll4_device_close(ll4_device *device, ll4_error *error);
 
 /* ---- buffers ---------------------------------------------------------------------------- */
@@ -208,18 +221,20 @@ typedef struct ll4_embed_args {
   uint32_t size;
   ll4_tensor ids;   /* i32 [T] */
   ll4_tensor table; /* bf16 [V, H] */
-  ll4_tensor out;   /* act [T, H] */
+  ll4_tensor out;   /* f32 or bf16 [T, H] */
 } ll4_embed_args;
 
 /* rms_norm with fused residual add: x += add (if present), then
- * out[t] = x[t] / sqrt(mean(x[t]^2) + eps) * weight, computed in fp32. */
+ * out[t] = x[t] / sqrt(mean(x[t]^2) + eps) * weight, computed in fp32. x, the residual stream, and
+ * add may be f32 where act is bf16: then the sums of all layers are never rounded. */
 typedef struct ll4_rms_norm_args {
   uint32_t size;
   float eps;
-  ll4_tensor x;      /* act [T, H], updated when add is present */
-  ll4_tensor add;    /* act [T, H]; optional */
-  ll4_tensor weight; /* bf16 or f32 [H] */
-  ll4_tensor out;    /* act [T, H] */
+  ll4_tensor x;         /* act or f32 [T, H], updated when add is present */
+  ll4_tensor add;       /* act or, with x, f32 [T, H]; optional */
+  ll4_tensor weight;    /* bf16 or f32 [H] */
+  ll4_tensor out;       /* act [T, H] */
+  ll4_tensor unrounded; /* out: f32 [T, H], what out was rounded from; optional */
 } ll4_rms_norm_args;
 
 /* qkv_epilogue: what lies between the QKV matmul and attention, in one operation.
@@ -234,7 +249,7 @@ typedef struct ll4_qkv_epilogue_args {
   float floor_scale;
   int32_t reserved; /* 0 */
   ll4_batch batch;
-  ll4_tensor qkv;      /* act [T, (Hq + 2 Hkv) D]: q, k, v side by side */
+  ll4_tensor qkv;      /* act or f32 [T, (Hq + 2 Hkv) D]: q, k, v side by side */
   ll4_tensor inv_freq; /* f32 [D / 2]; optional: no rotation */
   ll4_tensor q;        /* out: act [T, Hq, D] */
   ll4_kv kv;
@@ -263,15 +278,16 @@ typedef struct ll4_matmul_args {
   int32_t accumulate;
   ll4_tensor x;                     /* act [T, K] */
   ll4_weight weight[LL4_MAX_PARTS]; /* [N_i, K] or [K, N_i] */
-  ll4_tensor out;                   /* act [T, sum of N_i] */
+  ll4_tensor out;                   /* act or f32 [T, sum of N_i] */
 } ll4_matmul_args;
 
-/* router: logits = x W^T in fp32; the top_k largest of a token (ties: the lowest expert), their
- * sigmoid as score; then the T * top_k rows in order of (expert, token). */
+/* router: logits = x W^T in fp32 (where act is bf16, x may be the norm's `unrounded`); the top_k
+ * largest of a token (ties: the lowest expert), their sigmoid as score; then the T * top_k rows in
+ * order of (expert, token). */
 typedef struct ll4_router_args {
   uint32_t size;
   int32_t top_k;
-  ll4_tensor x;          /* act [T, H] */
+  ll4_tensor x;          /* act or f32 [T, H] */
   ll4_tensor weight;     /* bf16 [E, H] */
   ll4_tensor logits;     /* out: f32 [T, E] */
   ll4_tensor experts;    /* out: i32 [T, top_k], best first */
@@ -296,7 +312,7 @@ typedef struct ll4_grouped_matmul_args {
   ll4_tensor gather;     /* i32 [R]; optional */
   ll4_tensor row_scores; /* f32 [R]; optional */
   ll4_tensor scatter;    /* i32 [R]; optional */
-  ll4_tensor out;        /* act [R, N], [R, N / 2] with swiglu, [T, ...] with scatter */
+  ll4_tensor out;        /* act or f32 [R, N], [R, N / 2] with swiglu, [T, ...] with scatter */
 } ll4_grouped_matmul_args;
 
 /* swiglu: out = silu(gate_up[:, :F]) * gate_up[:, F:], for dense layers and shared experts. */
@@ -331,6 +347,24 @@ typedef struct ll4_top_k_args {
   ll4_tensor indices; /* out: i32 [R, k] */
 } ll4_top_k_args;
 
+/* sample: one token a row. Temperature 0 takes the largest logit, ties by the lowest id. Otherwise
+ * a token's mass is e^((x - max x) / temperature), rounded to a multiple of 2^-40, and of the
+ * tokens are kept: the top_k of the largest logits, with all equal to the last of them (0: all);
+ * of these the largest until their masses reach top_p of all of theirs, the one that gets there
+ * included, ties by the lowest id; of these the ones with at least min_p of the largest mass. The
+ * token drawn is the one at which the kept masses, added up by rising id, pass draw of their sum.
+ * Sums are of integers: they do not depend on the device. At least one token is kept. */
+typedef struct ll4_sample_args {
+  uint32_t size;
+  ll4_tensor x;           /* f32 [R, V], logits */
+  ll4_tensor temperature; /* f32 [R], at least 0 */
+  ll4_tensor top_k;       /* i32 [R], at least 0 */
+  ll4_tensor top_p;       /* f32 [R], 0 to 1; 1 keeps all */
+  ll4_tensor min_p;       /* f32 [R], 0 to 1; 0 keeps all */
+  ll4_tensor draw;        /* f32 [R], in [0, 1) */
+  ll4_tensor ids;         /* out: i32 [R]; -1 where a logit is NaN or +Inf or all are -Inf */
+} ll4_sample_args;
+
 LL4_EXPORT ll4_status ll4_embed(ll4_stream *, const ll4_embed_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_rms_norm(ll4_stream *, const ll4_rms_norm_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_qkv_epilogue(ll4_stream *, const ll4_qkv_epilogue_args *, ll4_error *);
@@ -343,6 +377,23 @@ LL4_EXPORT ll4_status ll4_swiglu(ll4_stream *, const ll4_swiglu_args *, ll4_erro
 LL4_EXPORT ll4_status ll4_logits(ll4_stream *, const ll4_logits_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_log_softmax(ll4_stream *, const ll4_log_softmax_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_top_k(ll4_stream *, const ll4_top_k_args *, ll4_error *);
+LL4_EXPORT ll4_status ll4_sample(ll4_stream *, const ll4_sample_args *, ll4_error *);
+
+/* ---- graphs ----------------------------------------------------------------------------- */
+
+/* A graph is work put on a stream once, to be run many times with one call, where ll4_device_info
+ * says `graphs`; elsewhere LL4_UNSUPPORTED. From begin to end, operations, copies and event calls
+ * on the stream are recorded and not run; reads, writes, ll4_stream_synchronize and what needs more
+ * memory inside the device fail, and a call that failed must still be followed by end; begin, end
+ * and what lies between come from one thread. What a graph does is fixed but for the contents of
+ * the buffers, which must outlive it. */
+LL4_EXPORT ll4_status ll4_graph_begin(ll4_stream *stream, ll4_error *error);
+/* Ends the recording, also of one that cannot become a graph: then this fails. */
+LL4_EXPORT ll4_status ll4_graph_end(ll4_stream *stream, ll4_graph **graph, ll4_error *error);
+/* Puts the recorded work on `stream`, any one of the graph's device. */
+LL4_EXPORT ll4_status ll4_graph_launch(ll4_graph *graph, ll4_stream *stream, ll4_error *error);
+/* Launches of it must have finished. */
+LL4_EXPORT void ll4_graph_destroy(ll4_graph *graph);
 
 /* ---- for programs that load the library at run time ------------------------------------- */
 
@@ -385,6 +436,11 @@ typedef struct ll4_api {
   ll4_status (*logits)(ll4_stream *, const ll4_logits_args *, ll4_error *);
   ll4_status (*log_softmax)(ll4_stream *, const ll4_log_softmax_args *, ll4_error *);
   ll4_status (*top_k)(ll4_stream *, const ll4_top_k_args *, ll4_error *);
+  ll4_status (*sample)(ll4_stream *, const ll4_sample_args *, ll4_error *);
+  ll4_status (*graph_begin)(ll4_stream *, ll4_error *);
+  ll4_status (*graph_end)(ll4_stream *, ll4_graph **, ll4_error *);
+  ll4_status (*graph_launch)(ll4_graph *, ll4_stream *, ll4_error *);
+  void (*graph_destroy)(ll4_graph *);
 } ll4_api;
 
 /* The table for `abi_version` (LL4_ABI_VERSION of the header the caller was built with), or NULL

@@ -56,6 +56,64 @@ var attnCases = []attnCase{
 	{name: "large chunks", heads: 3, kv: 1, dim: 16, page: 64, chunk: 130, spans: []span{{129, 3}, {259, 2}, {390, 1}, {0, 140}}},
 }
 
+// Query heads a KV head, head dimensions, page sizes and chunks in all pairs that
+// a GPU's tiles, key blocks of 64 and page lookups tell apart.
+func shapeCases() []attnCase {
+	var out []attnCase
+	pages := []int{7, 16, 64}
+	for group := 1; group <= 5; group++ {
+		for d, dim := range []int{32, 64, 88, 128} {
+			for c, chunk := range []int{0, 70} {
+				out = append(out, attnCase{
+					name:  fmt.Sprintf("%d heads of %d, chunk %d", group, dim, chunk),
+					heads: group * (1 + d%2), kv: 1 + d%2, dim: dim, page: pages[(group+d+c)%3], chunk: chunk,
+					spans: []span{{0, 1}, {1, 1}, {69, 1}, {70, 1}, {71, 1}, {63, 3}, {64, 1}, {300, 1}},
+				}, attnCase{
+					name:  fmt.Sprintf("prefill of %d heads of %d, chunk %d", group, dim, chunk),
+					heads: group, kv: 1, dim: dim, page: pages[(group+d+c+1)%3], chunk: chunk,
+					spans: []span{{0, 65}, {69, 3}, {1, 70}, {140, 33}},
+				})
+			}
+		}
+	}
+	// Sequences and KV heads enough for tiles of 128 and of 256 rows.
+	for _, dim := range []int{32, 64, 88, 128} {
+		for _, chunk := range []int{0, 70} {
+			out = append(out, attnCase{
+				name:  fmt.Sprintf("large tiles of %d, chunk %d", dim, chunk),
+				heads: 5, kv: 1, dim: dim, page: 16, chunk: chunk, spans: []span{{0, 60}, {100, 30}},
+			}, attnCase{
+				name:  fmt.Sprintf("largest tiles of %d, chunk %d", dim, chunk),
+				heads: 5, kv: 1, dim: dim, page: 64, chunk: chunk, spans: []span{{100, 150}, {0, 158}},
+			})
+		}
+	}
+	return out
+}
+
+// Where a GPU takes other paths: keys that several blocks share, tiles that are just
+// full, a bound of the context that promises more than there is.
+var pathCases = []attnCase{
+	{name: "split keys", heads: 5, kv: 1, dim: 128, page: 64, spans: []span{{1500, 1}}},
+	{name: "split keys of a short sequence, too", heads: 4, kv: 1, dim: 64, page: 16, spans: []span{{900, 1}, {2, 1}}},
+	{name: "split keys, bound too large", heads: 3, kv: 1, dim: 32, page: 7, extraMaxContext: 5000, spans: []span{{400, 1}}},
+	{name: "split keys of odd heads", heads: 3, kv: 1, dim: 33, page: 7, spans: []span{{700, 2}}},
+	{name: "split keys of a chunk", heads: 5, kv: 1, dim: 88, page: 16, chunk: 512, spans: []span{{1500, 1}, {1023, 1}, {1024, 1}}},
+	{name: "split keys of many queries", heads: 5, kv: 1, dim: 128, page: 64, spans: []span{{1000, 20}}},
+	{name: "split keys over chunks", heads: 5, kv: 1, dim: 64, page: 16, chunk: 300, spans: []span{{580, 30}}},
+	{name: "tiles just full", heads: 4, kv: 4, dim: 32, page: 16, spans: []span{{0, 128}, {0, 64}, {0, 16}, {0, 127}, {0, 129}}},
+	{name: "sixteen queries", heads: 16, kv: 1, dim: 128, page: 16, spans: []span{{130, 1}, {63, 1}}},
+	{name: "seventeen heads", heads: 17, kv: 1, dim: 32, page: 16, spans: []span{{130, 1}, {63, 1}}},
+}
+
+func TestAttentionShapes(t *testing.T) {
+	for _, c := range append(shapeCases(), pathCases...) {
+		t.Run(c.name, func(t *testing.T) {
+			testAttention(t, c, mode{bindings.BF16, bindings.ComputeAuto}, bindings.BF16)
+		})
+	}
+}
+
 func TestAttention(t *testing.T) {
 	for _, c := range attnCases {
 		for _, m := range modes {
@@ -69,6 +127,11 @@ func TestAttention(t *testing.T) {
 	}
 }
 
+// f32 says whether attention in this mode is one that a GPU may refuse.
+func (m mode) f32(cache bindings.DType) bool {
+	return m.act == bindings.F32 || cache == bindings.F32 || m.compute == bindings.ComputeF32
+}
+
 func testAttention(t *testing.T, c attnCase, m mode, cache bindings.DType) {
 	rng := newRand(t.Name())
 	pages := newPaging(rng, c.spans, c.page, c.chunk)
@@ -77,7 +140,7 @@ func testAttention(t *testing.T, c attnCase, m mode, cache bindings.DType) {
 	wants := make(map[bool]Values)
 	onTargets(t, func(t *testing.T, r *rig) {
 		a := c.args(r, m, cache, pages, caches, q)
-		require.NoError(t, r.stream.Attention(&a))
+		r.ran(r.stream.Attention(&a), m.f32(cache))
 		p := m.precision(r.info)
 		if _, ok := wants[p.BF16]; !ok {
 			wants[p.BF16] = Attention(Attn{
@@ -128,7 +191,7 @@ func TestAttentionLargeScores(t *testing.T) {
 			}
 			onTargets(t, func(t *testing.T, r *rig) {
 				a := c.args(r, m, m.act, pages, caches, q)
-				require.NoError(t, r.stream.Attention(&a))
+				r.ran(r.stream.Attention(&a), m.f32(m.act))
 				var want []float64
 				for range pages.tokens() * c.heads {
 					want = append(want, caches[0].V[7*c.dim:8*c.dim]...)
@@ -137,4 +200,93 @@ func TestAttentionLargeScores(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A scale turns the order of scores around, or makes them all alike.
+func TestAttentionScales(t *testing.T) {
+	m := mode{bindings.BF16, bindings.ComputeAuto}
+	for _, scale := range []float64{-0.25, 0, 3, 1e-30} {
+		for _, c := range []attnCase{
+			{heads: 4, kv: 2, dim: 16, page: 4, spans: []span{{70, 3}, {0, 20}}},
+			{heads: 3, kv: 1, dim: 33, page: 4, spans: []span{{0, 9}}},
+		} {
+			t.Run(fmt.Sprintf("%v,%d", scale, c.dim), func(t *testing.T) {
+				rng := newRand(t.Name())
+				pages := newPaging(rng, c.spans, c.page, 0)
+				caches := newCaches(rng, c.spans, c.kv, c.dim, m.act)
+				q := random(rng, m.act, pages.tokens()*c.heads*c.dim)
+				onTargets(t, func(t *testing.T, r *rig) {
+					a := c.args(r, m, m.act, pages, caches, q)
+					a.Scale = float32(scale)
+					require.NoError(t, r.stream.Attention(&a))
+					want := Attention(Attn{
+						Heads: c.heads, KVHeads: c.kv, Dim: c.dim, Scale: float64(a.Scale), Precision: m.precision(r.info),
+					}, q, caches)
+					Compare(t, "out", r.read(a.Out), want)
+				})
+			})
+		}
+	}
+}
+
+// A key that is not a number makes those that see it so, and nobody else.
+func TestAttentionNaN(t *testing.T) {
+	m := mode{bindings.BF16, bindings.ComputeAuto}
+	for _, c := range []attnCase{
+		{name: "prefill", heads: 4, kv: 2, dim: 32, page: 16, spans: []span{{0, 100}}},
+		{name: "decode", heads: 2, kv: 1, dim: 64, page: 16, spans: []span{{40, 1}, {39, 1}, {300, 1}}},
+		{name: "chunked", heads: 2, kv: 1, dim: 64, page: 16, chunk: 64, spans: []span{{0, 130}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const at = 40
+			rng := newRand(t.Name())
+			pages := newPaging(rng, c.spans, c.page, c.chunk)
+			caches := newCaches(rng, c.spans, c.kv, c.dim, m.act)
+			q := random(rng, m.act, pages.tokens()*c.heads*c.dim)
+			attn := Attn{Heads: c.heads, KVHeads: c.kv, Dim: c.dim, Scale: 1 / math.Sqrt(float64(c.dim)), Chunk: c.chunk}
+			onTargets(t, func(t *testing.T, r *rig) {
+				attn.Precision = m.precision(r.info)
+				want := Attention(attn, q, caches)
+				for i, p := range pages.positions() {
+					for j := range c.heads * c.dim {
+						if attn.visible(p, at) {
+							want.Want[i*c.heads*c.dim+j] = math.NaN()
+						}
+					}
+				}
+				poisoned := make([]Sequence, len(caches))
+				for i, s := range caches {
+					poisoned[i] = s
+					if s.Past+s.New <= at {
+						continue
+					}
+					poisoned[i].K = append([]float64(nil), s.K...)
+					for h := range c.kv {
+						poisoned[i].K[(at*c.kv+h)*c.dim] = math.NaN()
+					}
+				}
+				a := c.args(r, m, m.act, pages, poisoned, q)
+				require.NoError(t, r.stream.Attention(&a))
+				Compare(t, "out", r.read(a.Out), want)
+			})
+		})
+	}
+}
+
+// A GPU says what it cannot do before it does anything.
+func TestAttentionUnsupported(t *testing.T) {
+	c := attnCase{heads: 1, kv: 1, dim: 130, page: 4, spans: []span{{0, 2}}}
+	m := mode{bindings.BF16, bindings.ComputeAuto}
+	onTargets(t, func(t *testing.T, r *rig) {
+		rng := newRand(t.Name())
+		pages := newPaging(rng, c.spans, c.page, 0)
+		a := c.args(r, m, m.act, pages, newCaches(rng, c.spans, c.kv, c.dim, m.act), random(rng, m.act, 2*c.dim))
+		err := r.stream.Attention(&a)
+		if r.info.CPU() {
+			require.NoError(t, err)
+			return
+		}
+		require.ErrorIs(t, err, bindings.ErrUnsupported)
+		require.ErrorContains(t, err, "130")
+	})
 }

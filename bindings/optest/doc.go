@@ -10,7 +10,7 @@
 // order of summation, and an error of the algorithm is almost always beyond it.
 //
 // The tests of this package run every operation on the CPU with each instruction
-// set that it has, and on the devices named in LLAMA4_TEST_DEVICES (separated by
-// commas), against the references. With -short they run the best instruction set
-// alone.
+// set that it has, and on the emulated GPU where it was built, against the
+// references. LLAMA4_TEST_DEVICES names other devices instead, separated by commas.
+// With -short they run the CPU's best instruction set alone.
 package optest

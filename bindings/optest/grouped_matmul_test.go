@@ -3,9 +3,8 @@ package optest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/llama4go/llama4go/bindings"
 )
@@ -35,12 +34,79 @@ var groupedCases = []groupedCase{
 	{name: "down of two, scattered", tokens: 10, k: 64, n: 40, rows: []int{9, 1, 4, 6}, layout: kn, scatter: true},
 	{name: "everything", tokens: 7, k: 40, n: 24, rows: []int{5, 0, 6, 3}, gather: true, scores: true, scatter: true, swiglu: true},
 	{name: "many to few", tokens: 2, k: 16, n: 16, rows: []int{8, 8, 8}, layout: kn, gather: true, scatter: true, scores: true},
+	{name: "tile edges", tokens: 60, k: 72, n: 144, rows: []int{1, 15, 16, 17, 0, 31, 33}, layout: kn, gather: true, scores: true, swiglu: true},
+	{name: "tile edges nk", tokens: 60, k: 40, n: 144, rows: []int{16, 1, 63, 0, 65}, gather: true, scores: true, swiglu: true},
+	{name: "many experts", tokens: 9, k: 40, n: 48, rows: few(128, 0, 31, 32, 32, 90, 127, 127), layout: kn, gather: true, scores: true, swiglu: true},
+	{name: "an expert a row", tokens: 66, k: 16, n: 16, rows: slices.Repeat([]int{1}, 66), layout: kn, scatter: true},
+	{name: "one row, scattered", tokens: 1, k: 520, n: 72, rows: []int{0, 1, 0}, layout: kn, scatter: true},
+	{name: "two experts a token", tokens: 40, k: 64, n: 80, rows: []int{30, 21, 0, 29}, layout: kn, gather: true, scores: true, scatter: true, swiglu: true},
+	{name: "large tiles", tokens: 256, k: 72, n: 512, rows: []int{126, 130}, layout: kn, gather: true, scores: true, swiglu: true},
+	{name: "large tiles nk", tokens: 128, k: 136, n: 520, rows: []int{128}, scatter: true},
+	{name: "many rows, scattered", tokens: 250, k: 24, n: 40, rows: []int{150, 0, 130, 40}, layout: kn, scatter: true},
+	{name: "many tokens, scattered", tokens: 1100, k: 8, n: 3, rows: []int{200, 100}, scatter: true},
+	{name: "many columns, scattered", tokens: 4, k: 8, n: 1033, rows: []int{3, 2}, scatter: true},
+	// More tiles than a GPU has room for at a time, over experts of which many have none.
+	{name: "several tiles a block", tokens: 300, k: 40, n: 1320, rows: spread(70, 300), layout: kn, gather: true, scores: true, swiglu: true},
+	{name: "several tiles a block nk", tokens: 90, k: 72, n: 2600, rows: spread(33, 90), scatter: true},
 	{name: "wide", tokens: 70, k: 257, n: 130, rows: []int{33, 37}, layout: kn, gather: true, scores: true},
 }
 
+// few returns the rows of n experts of which each of some has one row, or one each
+// time that it is named.
+func few(n int, experts ...int) []int {
+	rows := make([]int, n)
+	for _, e := range experts {
+		rows[e]++
+	}
+	return rows
+}
+
+// fewGrouped are around the row counts up to which a GPU takes rows one by one: of one
+// expert, of several, with empty ones between, and two rows a token.
+func fewGrouped() []groupedCase {
+	var cases []groupedCase
+	for n := 1; n <= 9; n++ {
+		for _, layout := range []bindings.Layout{nk, kn} {
+			name := fmt.Sprint(n, " rows ", layout)
+			one := []int{n}
+			several := few(67, slices.Repeat([]int{0, 33, 33, 66}, 3)[:n]...)
+			cases = append(cases,
+				groupedCase{name: name + " of one expert", tokens: n, k: 72, n: 48, rows: one, layout: layout, scores: true},
+				groupedCase{name: name + " of one expert, odd", tokens: n, k: 67, n: 70, rows: one, layout: layout, swiglu: true},
+				groupedCase{name: name + " of several", tokens: 5, k: 328, n: 80, rows: several, layout: layout,
+					gather: true, scores: true, swiglu: true},
+				groupedCase{name: name + " of several, odd", tokens: 5, k: 33, n: 35, rows: several, layout: layout,
+					gather: true, scores: true},
+				groupedCase{name: name + ", two a token", tokens: (n + 1) / 2, k: 72, n: 40, rows: several, layout: layout, scatter: true},
+				groupedCase{name: name + ", all of it", tokens: 3, k: 40, n: 80, rows: several, layout: layout,
+					gather: true, scores: true, scatter: true, swiglu: true})
+		}
+	}
+	// More tokens than rows: up to 64 have blocks of their own.
+	for _, tokens := range []int{63, 64, 65} {
+		cases = append(cases, groupedCase{name: fmt.Sprint("two rows to ", tokens), tokens: tokens, k: 16, n: 24,
+			rows: []int{0, 1, 1}, layout: kn, scatter: true})
+	}
+	return cases
+}
+
+// spread returns rows of n experts: none for every third, else one more each time,
+// until `rows` are given and the last has what is left.
+func spread(n, rows int) []int {
+	each := make([]int, n)
+	for e := range each {
+		if e%3 != 1 {
+			each[e] = min(e/3, rows)
+			rows -= each[e]
+		}
+	}
+	each[n-1] += rows
+	return each
+}
+
 func TestGroupedMatmul(t *testing.T) {
-	for _, c := range groupedCases {
-		for _, m := range modes {
+	for _, c := range slices.Concat(groupedCases, fewGrouped()) {
+		for _, m := range wideModes() {
 			t.Run(fmt.Sprintf("%s,%v", c.name, m), func(t *testing.T) { testGroupedMatmul(t, c, m) })
 		}
 	}
@@ -79,7 +145,7 @@ func (c groupedCase) draw(rng *rand.Rand, act bindings.DType) Grouped {
 }
 
 // args places them.
-func (c groupedCase) args(r *rig, m mode, g Grouped) bindings.GroupedMatmulArgs {
+func (c groupedCase) args(r *rig, m wideMode, g Grouped) bindings.GroupedMatmulArgs {
 	rows := int64(g.Offsets[len(g.Offsets)-1])
 	a := bindings.GroupedMatmulArgs{
 		Compute: m.compute, SwiGLU: c.swiglu,
@@ -104,16 +170,16 @@ func (c groupedCase) args(r *rig, m mode, g Grouped) bindings.GroupedMatmulArgs 
 		a.Scatter = r.ints("scatter", g.Scatter, rows)
 		outRows = int64(c.tokens)
 	}
-	a.Out = r.out("out", m.act, outRows, width)
+	a.Out = r.out("out", m.out, outRows, width)
 	return a
 }
 
-func testGroupedMatmul(t *testing.T, c groupedCase, m mode) {
+func testGroupedMatmul(t *testing.T, c groupedCase, m wideMode) {
 	g := c.draw(newRand(t.Name()), m.act)
 	wants := make(map[Precision]Values)
 	onTargets(t, func(t *testing.T, r *rig) {
 		a := c.args(r, m, g)
-		require.NoError(t, r.stream.GroupedMatmul(&a))
+		r.ran(r.stream.GroupedMatmul(&a), m.act == bindings.F32)
 		p := m.precision(r.info)
 		if _, ok := wants[p]; !ok {
 			g.Precision = p

@@ -15,14 +15,14 @@ func operations(r *rig) []operation {
 	return []operation{
 		embedOperation(r), rmsNormOperation(r), qkvOperation(r), attentionOperation(r), matmulOperation(r),
 		routerOperation(r), groupedOperation(r), swigluOperation(r), logitsOperation(r),
-		logSoftmaxOperation(r), topKOperation(r),
+		logSoftmaxOperation(r), topKOperation(r), sampleOperation(r),
 	}
 }
 
 func TestOperationsAreAll(t *testing.T) {
 	onTargets(t, func(t *testing.T, r *rig) {
 		list := operations(r)
-		require.Len(t, list, 11)
+		require.Len(t, list, 12)
 		for _, op := range list {
 			require.Contains(t, csrc.Header, "ll4_"+op.name+"(ll4_stream *")
 		}
@@ -31,30 +31,9 @@ func TestOperationsAreAll(t *testing.T) {
 
 var nan32 = float32(math.NaN())
 
-func (r *rig) zeros(name string, shape ...int64) bindings.Tensor {
-	n := int64(1)
-	for _, d := range shape {
-		n *= d
-	}
-	return r.inout(name, bindings.F32, make([]float64, n), shape...)
-}
-
-func (r *rig) zeros16(name string, shape ...int64) bindings.Tensor {
-	n := int64(1)
-	for _, d := range shape {
-		n *= d
-	}
-	return r.floats(name, bindings.BF16, make([]float64, n), shape...)
-}
-
-// indices places integers that a test replaces.
-func (r *rig) indices(name string, values ...int32) bindings.Tensor {
-	return r.place(name, bindings.I32, raw(values), true, []int64{int64(len(values))})
-}
-
 func embedOperation(r *rig) operation {
 	a := &bindings.EmbedArgs{
-		IDs: r.indices("ids", 0, 2, 3), Table: r.zeros16("table", 4, 8), Out: r.zeros("out", 3, 8),
+		IDs: r.indices("ids", 0, 2, 3), Table: r.zeros16("table", 4, 8), Out: r.zerosAct("out", 3, 8),
 	}
 	return operation{
 		name: "embed", call: func() error { return r.stream.Embed(a) },
@@ -62,7 +41,7 @@ func embedOperation(r *rig) operation {
 		mistakes: []mistake{
 			reshape("fewer rows", "out", &a.Out, 2, 8),
 			reshape("fewer columns", "out", &a.Out, 3, 7),
-			set("table in fp32", "table", &a.Table, a.Out),
+			set("table in fp32", "table", &a.Table, r.zeros32("table", 4, 8)),
 		},
 		contents: []content{
 			{"id of the vocabulary's size", "ids", &a.IDs, []int32{0, 4, 1}},
@@ -74,21 +53,25 @@ func embedOperation(r *rig) operation {
 
 func rmsNormOperation(r *rig) operation {
 	a := &bindings.RMSNormArgs{
-		Eps: 1e-5, X: r.zeros("x", 3, 8), Add: r.zeros("add", 3, 8), Weight: r.zeros("weight", 8), Out: r.zeros("out", 3, 8),
+		Eps: 1e-5, X: r.zerosAct("x", 3, 8), Add: r.zerosAct("add", 3, 8), Weight: r.zeros32("weight", 8), Out: r.zerosAct("out", 3, 8),
+		Unrounded: r.zeros32("unrounded", 3, 8),
 	}
 	return operation{
 		name: "rms_norm", call: func() error { return r.stream.RMSNorm(a) },
 		tensors: []field{
 			{name: "x", tensor: &a.X}, {name: "add", tensor: &a.Add, optional: true},
 			{name: "weight", tensor: &a.Weight}, {name: "out", tensor: &a.Out},
+			{name: "unrounded", tensor: &a.Unrounded, optional: true},
 		},
 		mistakes: []mistake{
 			set("negative eps", "eps", &a.Eps, -1), set("eps that is NaN", "eps", &a.Eps, nan32),
 			reshape("fewer rows to add", "add", &a.Add, 2, 8),
 			reshape("fewer weights", "weight", &a.Weight, 7),
 			reshape("fewer columns", "out", &a.Out, 3, 7),
-			set("another type out", "out", &a.Out, r.zeros16("out", 3, 8)),
-			set("another type to add", "add", &a.Add, r.zeros16("add", 3, 8)),
+			set("integers out", "out", &a.Out, r.zerosInt("out", 3, 8)),
+			reshape("fewer columns unrounded", "unrounded", &a.Unrounded, 3, 7),
+			set("unrounded in bf16", "unrounded", &a.Unrounded, r.zeros16("unrounded", 3, 8)),
+			set("integers to add", "add", &a.Add, r.zerosInt("add", 3, 8)),
 		},
 	}
 }
@@ -104,7 +87,7 @@ func smallBatch(r *rig) bindings.Batch {
 
 func smallKV(r *rig) bindings.KV {
 	kv := bindings.KV{
-		K: r.zeros("kv.k", 6, 2, 2, 4), V: r.zeros("kv.v", 6, 2, 2, 4),
+		K: r.zerosAct("kv.k", 6, 2, 2, 4), V: r.zerosAct("kv.v", 6, 2, 2, 4),
 		PageTable: r.indices("kv.page_table", 0, 1, -1, 4, 5, 2), FirstPage: r.indices("kv.first_page", 0, 0),
 	}
 	kv.PageTable = kv.PageTable.Reshape(2, 3)
@@ -141,7 +124,7 @@ func batchMistakes(r *rig, b *bindings.Batch, kv *bindings.KV) []mistake {
 		reshape("no pages", "kv", &kv.K, 0, 2, 2, 4),
 		reshape("tables of one sequence", "kv.page_table", &kv.PageTable, 1, 3),
 		reshape("a table too narrow", "kv.page_table", &kv.PageTable, 2, 1),
-		set("types that differ", "kv.v", &kv.V, r.zeros16("kv.v", 6, 2, 2, 4)),
+		set("types that differ", "kv.v", &kv.V, r.zerosOther("kv.v", 6, 2, 2, 4)),
 	}
 }
 
@@ -164,7 +147,7 @@ func batchContents(b *bindings.Batch, kv *bindings.KV) []content {
 func qkvOperation(r *rig) operation {
 	a := &bindings.QKVEpilogueArgs{
 		QKNorm: true, QKNormEps: 1e-5, AttnScale: 0.1, FloorScale: 4, Batch: smallBatch(r), KV: smallKV(r),
-		QKV: r.zeros("qkv", 3, 32), InvFreq: r.zeros("inv_freq", 2), Q: r.zeros("q", 3, 4, 4),
+		QKV: r.zerosAct("qkv", 3, 32), InvFreq: r.zeros32("inv_freq", 2), Q: r.zerosAct("q", 3, 4, 4),
 	}
 	return operation{
 		name: "qkv_epilogue", call: func() error { return r.stream.QKVEpilogue(a) },
@@ -179,7 +162,7 @@ func qkvOperation(r *rig) operation {
 			set("floor that is NaN", "floor_scale", &a.FloorScale, nan32),
 			reshape("fewer heads", "qkv", &a.QKV, 3, 28),
 			reshape("fewer frequencies", "inv_freq", &a.InvFreq, 1),
-			set("another type of q", "q", &a.Q, r.zeros16("q", 3, 4, 4)),
+			set("integers for q", "q", &a.Q, r.zerosInt("q", 3, 4, 4)),
 		),
 		contents: batchContents(&a.Batch, &a.KV),
 	}
@@ -187,8 +170,8 @@ func qkvOperation(r *rig) operation {
 
 func attentionOperation(r *rig) operation {
 	a := &bindings.AttentionArgs{
-		Scale: 0.5, Compute: bindings.ComputeF32, Batch: smallBatch(r), KV: smallKV(r),
-		Q: r.zeros("q", 3, 4, 4), Out: r.zeros("out", 3, 4, 4),
+		Scale: 0.5, Batch: smallBatch(r), KV: smallKV(r),
+		Q: r.zerosAct("q", 3, 4, 4), Out: r.zerosAct("out", 3, 4, 4),
 	}
 	return operation{
 		name: "attention", call: func() error { return r.stream.Attention(a) },
@@ -201,7 +184,7 @@ func attentionOperation(r *rig) operation {
 			set("scale that is NaN", "scale", &a.Scale, nan32),
 			reshape("heads that KV heads do not divide", "q", &a.Q, 3, 3, 4),
 			reshape("fewer heads out", "out", &a.Out, 3, 2, 4),
-			set("another type out", "out", &a.Out, r.zeros16("out", 3, 4, 4)),
+			set("another type out", "out", &a.Out, r.zerosOther("out", 3, 4, 4)),
 		),
 		contents: append(batchContents(&a.Batch, &a.KV),
 			content{"a first page past what is seen", "kv.", &a.KV.FirstPage, []int32{0, 1}}),
@@ -210,7 +193,7 @@ func attentionOperation(r *rig) operation {
 
 func matmulOperation(r *rig) operation {
 	a := &bindings.MatmulArgs{
-		X: r.zeros("x", 3, 8), Out: r.zeros("out", 3, 7),
+		X: r.zerosAct("x", 3, 8), Out: r.zerosAct("out", 3, 7),
 		Weights: []bindings.Weight{{Data: r.zeros16("weight[0]", 4, 8)}, {Data: r.zeros16("weight[1]", 8, 3), Layout: kn}},
 	}
 	return operation{
@@ -228,15 +211,15 @@ func matmulOperation(r *rig) operation {
 			set("the other layout", "weight[0]", &a.Weights[0].Layout, kn),
 			reshape("fewer inputs", "weight[0]", &a.Weights[0].Data, 4, 7),
 			reshape("fewer rows", "out", &a.Out, 2, 7),
-			set("weight in fp32", "weight[0]", &a.Weights[0].Data, r.zeros("weight[0]", 4, 8)),
-			set("another type out", "out", &a.Out, r.zeros16("out", 3, 7)),
+			set("weight in fp32", "weight[0]", &a.Weights[0].Data, r.zeros32("weight[0]", 4, 8)),
+			set("integers out", "out", &a.Out, r.zerosInt("out", 3, 7)),
 		},
 	}
 }
 
 func routerOperation(r *rig) operation {
 	a := new(bindings.RouterArgs)
-	*a = routerArgs(r, bindings.F32, make([]float64, 3*8), Matrix{Data: make([]float64, 5*8), N: 5, K: 8}, 2)
+	*a = routerArgs(r, r.act, make([]float64, 3*8), Matrix{Data: make([]float64, 5*8), N: 5, K: 8}, 2)
 	return operation{
 		name: "router", call: func() error { return r.stream.Router(a) },
 		tensors: []field{
@@ -250,16 +233,16 @@ func routerOperation(r *rig) operation {
 			set("another count", "experts", &a.TopK, 1),
 			reshape("offsets without an end", "offsets", &a.Offsets, 5),
 			reshape("fewer rows", "row_tokens", &a.RowTokens, 5),
-			set("weight in fp32", "weight", &a.Weight, r.zeros("weight", 5, 8)),
+			set("weight in fp32", "weight", &a.Weight, r.zeros32("weight", 5, 8)),
 		},
 	}
 }
 
 func groupedOperation(r *rig) operation {
 	a := &bindings.GroupedMatmulArgs{
-		SwiGLU: true, X: r.zeros("x", 3, 8), Weight: bindings.Weight{Data: r.zeros16("weight", 2, 8, 6), Layout: kn},
+		SwiGLU: true, X: r.zerosAct("x", 3, 8), Weight: bindings.Weight{Data: r.zeros16("weight", 2, 8, 6), Layout: kn},
 		Offsets: r.indices("offsets", 0, 1, 4), Gather: r.indices("gather", 0, 1, 2, 2),
-		RowScores: r.zeros("row_scores", 4), Scatter: r.indices("scatter", 1, 1, 0, 1), Out: r.zeros("out", 2, 3),
+		RowScores: r.zeros32("row_scores", 4), Scatter: r.indices("scatter", 1, 1, 0, 1), Out: r.zerosAct("out", 2, 3),
 	}
 	return operation{
 		name: "grouped_matmul", call: func() error { return r.stream.GroupedMatmul(a) },
@@ -278,7 +261,7 @@ func groupedOperation(r *rig) operation {
 			reshape("fewer to scatter", "scatter", &a.Scatter, 3),
 			reshape("fewer columns", "out", &a.Out, 2, 2),
 			set("not gated", "out", &a.SwiGLU, false),
-			set("another type out", "out", &a.Out, r.zeros16("out", 2, 3)),
+			set("integers out", "out", &a.Out, r.zerosInt("out", 2, 3)),
 		},
 		contents: []content{
 			{"a start that is not 0", "offsets", &a.Offsets, []int32{1, 2, 4}},
@@ -295,22 +278,22 @@ func groupedOperation(r *rig) operation {
 }
 
 func swigluOperation(r *rig) operation {
-	a := &bindings.SwiGLUArgs{GateUp: r.zeros("gate_up", 3, 8), Out: r.zeros("out", 3, 4)}
+	a := &bindings.SwiGLUArgs{GateUp: r.zerosAct("gate_up", 3, 8), Out: r.zerosAct("out", 3, 4)}
 	return operation{
 		name: "swiglu", call: func() error { return r.stream.SwiGLU(a) },
 		tensors: []field{{name: "gate_up", tensor: &a.GateUp}, {name: "out", tensor: &a.Out}},
 		mistakes: []mistake{
 			reshape("an odd number", "gate_up", &a.GateUp, 3, 7),
 			reshape("fewer rows", "out", &a.Out, 2, 4), reshape("fewer columns", "out", &a.Out, 3, 3),
-			set("another type out", "out", &a.Out, r.zeros16("out", 3, 4)),
+			set("another type out", "out", &a.Out, r.zerosOther("out", 3, 4)),
 		},
 	}
 }
 
 func logitsOperation(r *rig) operation {
 	a := &bindings.LogitsArgs{
-		X: r.zeros("x", 3, 8), Rows: r.indices("rows", 2, 0), Weight: bindings.Weight{Data: r.zeros16("weight", 5, 8)},
-		Out: r.zeros("out", 2, 5),
+		X: r.zerosAct("x", 3, 8), Rows: r.indices("rows", 2, 0), Weight: bindings.Weight{Data: r.zeros16("weight", 5, 8)},
+		Out: r.zeros32("out", 2, 5),
 	}
 	return operation{
 		name: "logits", call: func() error { return r.stream.Logits(a) },
@@ -332,7 +315,7 @@ func logitsOperation(r *rig) operation {
 }
 
 func logSoftmaxOperation(r *rig) operation {
-	a := &bindings.LogSoftmaxArgs{X: r.zeros("x", 3, 8), Out: r.zeros("out", 3, 8)}
+	a := &bindings.LogSoftmaxArgs{X: r.zeros32("x", 3, 8), Out: r.zeros32("out", 3, 8)}
 	return operation{
 		name: "log_softmax", call: func() error { return r.stream.LogSoftmax(a) },
 		tensors: []field{{name: "x", tensor: &a.X}, {name: "out", tensor: &a.Out}},
@@ -345,8 +328,8 @@ func logSoftmaxOperation(r *rig) operation {
 
 func topKOperation(r *rig) operation {
 	a := &bindings.TopKArgs{
-		X: r.zeros("x", 3, 8), Values: r.zeros("values", 3, 2),
-		Indices: r.place("indices", bindings.I32, make([]byte, 24), true, []int64{3, 2}),
+		X: r.zeros32("x", 3, 8), Values: r.zeros32("values", 3, 2),
+		Indices: r.zeros("indices", bindings.I32, 3, 2),
 	}
 	return operation{
 		name: "top_k", call: func() error { return r.stream.TopK(a) },
@@ -354,7 +337,30 @@ func topKOperation(r *rig) operation {
 		mistakes: []mistake{
 			reshape("k of 0", "values", &a.Values, 3, 0), reshape("fewer rows", "values", &a.Values, 2, 2),
 			reshape("fewer indices", "indices", &a.Indices, 3, 1),
-			set("more than there are", "values", &a.Values, r.zeros("values", 3, 9)),
+			set("more than there are", "values", &a.Values, r.zeros32("values", 3, 9)),
+		},
+	}
+}
+
+func sampleOperation(r *rig) operation {
+	a := &bindings.SampleArgs{
+		X: r.zeros32("x", 3, 8), Temperature: r.zeros32("temperature", 3), TopK: r.indices("top_k", 0, 0, 0),
+		TopP: r.zeros32("top_p", 3), MinP: r.zeros32("min_p", 3), Draw: r.zeros32("draw", 3),
+		IDs: r.zeros("ids", bindings.I32, 3),
+	}
+	return operation{
+		name: "sample", call: func() error { return r.stream.Sample(a) },
+		tensors: []field{
+			{name: "x", tensor: &a.X}, {name: "temperature", tensor: &a.Temperature}, {name: "top_k", tensor: &a.TopK},
+			{name: "top_p", tensor: &a.TopP}, {name: "min_p", tensor: &a.MinP}, {name: "draw", tensor: &a.Draw},
+			{name: "ids", tensor: &a.IDs},
+		},
+		mistakes: []mistake{
+			reshape("no columns", "x", &a.X, 3, 0),
+			reshape("fewer temperatures", "temperature", &a.Temperature, 2), reshape("fewer top_k", "top_k", &a.TopK, 1),
+			reshape("fewer top_p", "top_p", &a.TopP, 2), reshape("fewer min_p", "min_p", &a.MinP, 2),
+			reshape("fewer draws", "draw", &a.Draw, 2), reshape("fewer ids", "ids", &a.IDs, 2),
+			set("x in bf16", "x", &a.X, r.zeros16("x", 3, 8)),
 		},
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/llama4go/llama4go/bindings"
 )
 
@@ -35,23 +33,31 @@ var qkvCases = []qkvCase{
 	{name: "chunked pages", heads: 2, kv: 2, dim: 16, page: 4, chunk: 7, rotate: true, spans: []span{{13, 9}, {7, 1}, {6, 2}, {0, 8}}},
 	{name: "a sequence without new tokens", heads: 2, kv: 1, dim: 16, page: 4, rotate: true, spans: []span{{0, 3}, {9, 0}, {8, 1}}},
 	{name: "64 sequences", heads: 2, kv: 1, dim: 32, page: 16, rotate: true, norm: true, spans: decode(64)},
+	{name: "many heads", heads: 40, kv: 8, dim: 128, page: 64, rotate: true, norm: true, spans: []span{{0, 3}, {200, 1}}},
+	{name: "many heads and tokens", heads: 40, kv: 8, dim: 16, page: 7, rotate: true, norm: true, scale: 0.1, floor: 8, spans: []span{{0, 70}, {3, 0}, {5, 20}}},
+	{name: "pairs one by one", heads: 3, kv: 1, dim: 34, page: 7, rotate: true, norm: true, scale: 0.1, floor: 8, spans: []span{{0, 9}, {63, 2}}},
+	{name: "rotation at millions", heads: 2, kv: 1, dim: 64, page: 16, chunk: 512, rotate: true, spans: []span{{1000000, 2}, {9999990, 3}}},
 }
 
 func TestQKVEpilogue(t *testing.T) {
 	for _, c := range qkvCases {
-		for _, act := range acts {
-			for _, cache := range acts {
-				t.Run(fmt.Sprintf("%s,%v,cache-%v", c.name, act, cache), func(t *testing.T) { testQKVEpilogue(t, c, act, cache) })
+		for _, cache := range acts {
+			for _, act := range acts {
+				t.Run(fmt.Sprintf("%s,%v,cache-%v", c.name, act, cache), func(t *testing.T) { testQKVEpilogue(t, c, act, act, cache) })
 			}
+			t.Run(fmt.Sprintf("%s,qkv-f32,cache-%v", c.name, cache), func(t *testing.T) {
+				testQKVEpilogue(t, c, bindings.F32, bindings.BF16, cache)
+			})
 		}
 	}
 }
 
-func testQKVEpilogue(t *testing.T, c qkvCase, act, cache bindings.DType) {
+// in is the type of qkv, act that of q.
+func testQKVEpilogue(t *testing.T, c qkvCase, in, act, cache bindings.DType) {
 	rng := newRand(t.Name())
 	pages := newPaging(rng, c.spans, c.page, c.chunk)
 	tokens, width := pages.tokens(), (c.heads+2*c.kv)*c.dim
-	qkv := random(rng, act, tokens*width)
+	qkv := random(rng, in, tokens*width)
 	ref := c.reference(act, cache)
 	q, k, v := QKVEpilogue(ref, qkv, pages.positions())
 	onTargets(t, func(t *testing.T, r *rig) {
@@ -59,14 +65,14 @@ func testQKVEpilogue(t *testing.T, c qkvCase, act, cache bindings.DType) {
 			QKNorm: c.norm, QKNormEps: float32(ref.Eps),
 			AttnScale: float32(c.scale), FloorScale: float32(c.floor),
 			Batch: pages.batch(r),
-			QKV:   r.floats("qkv", act, qkv, int64(tokens), int64(width)),
+			QKV:   r.floats("qkv", in, qkv, int64(tokens), int64(width)),
 			Q:     r.out("q", act, int64(tokens), int64(c.heads), int64(c.dim)),
 			KV:    pages.kv(r, cache, c.kv, c.dim, nil, nil, true),
 		}
 		if c.rotate {
 			a.InvFreq = r.floats("inv_freq", bindings.F32, ref.InvFreq, int64(c.dim/2))
 		}
-		require.NoError(t, r.stream.QKVEpilogue(&a))
+		r.ran(r.stream.QKVEpilogue(&a), act == bindings.F32 || cache == bindings.F32)
 		Compare(t, "q", r.read(a.Q), q)
 		// Everything else in the pages is as it was.
 		Compare(t, "k", r.read(a.KV.K), pages.scattered(k, c.kv, c.dim))
@@ -110,11 +116,17 @@ func (p *paging) scattered(rows Values, heads, dim int) Values {
 // What the epilogue writes is what attention reads: the two agree on pages,
 // positions and heads.
 func TestQKVEpilogueThenAttention(t *testing.T) {
+	for _, m := range []mode{{bindings.F32, bindings.ComputeF32}, {bindings.BF16, bindings.ComputeAuto}} {
+		t.Run(m.String(), func(t *testing.T) { testQKVEpilogueThenAttention(t, m) })
+	}
+}
+
+func testQKVEpilogueThenAttention(t *testing.T, m mode) {
 	c := qkvCase{heads: 4, kv: 2, dim: 16, page: 4, chunk: 7, spans: []span{{0, 10}, {0, 3}}}
 	rng := rand.New(rand.NewPCG(1, 2))
 	pages := newPaging(rng, c.spans, c.page, c.chunk)
 	tokens, width := pages.tokens(), (c.heads+2*c.kv)*c.dim
-	qkv := random(rng, bindings.F32, tokens*width)
+	qkv := random(rng, m.act, tokens*width)
 	var q []float64
 	caches := make([]Sequence, len(c.spans))
 	token := 0
@@ -128,24 +140,24 @@ func TestQKVEpilogueThenAttention(t *testing.T) {
 			token++
 		}
 	}
-	want := Attention(Attn{
-		Heads: c.heads, KVHeads: c.kv, Dim: c.dim, Scale: 0.25, Chunk: c.chunk,
-		Precision: Precision{Out: bindings.F32}, CacheF32: true,
-	}, q, caches)
 	onTargets(t, func(t *testing.T, r *rig) {
+		want := Attention(Attn{
+			Heads: c.heads, KVHeads: c.kv, Dim: c.dim, Scale: 0.25, Chunk: c.chunk,
+			Precision: m.precision(r.info), CacheF32: m.act == bindings.F32,
+		}, q, caches)
 		shape := []int64{int64(tokens), int64(c.heads), int64(c.dim)}
 		epilogue := bindings.QKVEpilogueArgs{
 			Batch: pages.batch(r),
-			QKV:   r.floats("qkv", bindings.F32, qkv, int64(tokens), int64(width)),
-			Q:     r.out("q", bindings.F32, shape...),
-			KV:    pages.kv(r, bindings.F32, c.kv, c.dim, nil, nil, true),
+			QKV:   r.floats("qkv", m.act, qkv, int64(tokens), int64(width)),
+			Q:     r.out("q", m.act, shape...),
+			KV:    pages.kv(r, m.act, c.kv, c.dim, nil, nil, true),
 		}
-		require.NoError(t, r.stream.QKVEpilogue(&epilogue))
+		r.ran(r.stream.QKVEpilogue(&epilogue), m.act == bindings.F32)
 		attention := bindings.AttentionArgs{
-			Scale: 0.25, Chunk: c.chunk, Compute: bindings.ComputeF32,
-			Batch: epilogue.Batch, Q: epilogue.Q, KV: epilogue.KV, Out: r.out("out", bindings.F32, shape...),
+			Scale: 0.25, Chunk: c.chunk, Compute: m.compute,
+			Batch: epilogue.Batch, Q: epilogue.Q, KV: epilogue.KV, Out: r.out("out", m.act, shape...),
 		}
-		require.NoError(t, r.stream.Attention(&attention))
+		r.ran(r.stream.Attention(&attention), m.f32(m.act))
 		Compare(t, "out", r.read(attention.Out), want)
 	})
 }

@@ -22,14 +22,55 @@ type target struct {
 	name   string
 	device *bindings.Device
 	info   bindings.Info
+	act    bindings.DType // of the activations that every operation takes there
 }
 
 // cpuISAs are the instruction sets that a CPU may have, the best last.
 var cpuISAs = []string{"baseline", "neon", "avx2", "avx512", "avx512bf16"}
 
-// openTargets opens the CPU with each instruction set that it has, and the devices
-// of LLAMA4_TEST_DEVICES.
+// openTargets opens the devices of LLAMA4_TEST_DEVICES; without it the CPU, and
+// the emulated GPU where it was built.
 var openTargets = sync.OnceValues(func() ([]*target, error) {
+	names := strings.FieldsFunc(os.Getenv("LLAMA4_TEST_DEVICES"), func(r rune) bool {
+		return r == ',' || r == ' '
+	})
+	chosen := len(names) > 0
+	if !chosen {
+		names = []string{"cpu", "simt"}
+		if testing.Short() {
+			names = names[:1]
+		}
+	}
+	var targets []*target
+	for _, name := range names {
+		more, err := openDevices(name)
+		if errors.Is(err, bindings.ErrNoDevice) && !chosen {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("LLAMA4_TEST_DEVICES, %s: %w", name, err)
+		}
+		targets = append(targets, more...)
+	}
+	for _, target := range targets {
+		var err error
+		if target.info, err = target.device.Info(); err != nil {
+			return nil, err
+		}
+		target.act = bindings.BF16
+		if target.info.CPU() {
+			target.act = bindings.F32
+		}
+	}
+	return targets, nil
+})
+
+// openDevices opens a device, or the CPU with each instruction set that it has.
+func openDevices(name string) ([]*target, error) {
+	if name != "cpu" {
+		device, err := bindings.Open(name, nil)
+		return []*target{{name: name, device: device}}, err
+	}
 	var targets []*target
 	for _, isa := range cpuISAs {
 		// An odd number of threads, so that work is split unevenly.
@@ -45,26 +86,8 @@ var openTargets = sync.OnceValues(func() ([]*target, error) {
 	if testing.Short() && len(targets) > 0 {
 		targets = targets[len(targets)-1:]
 	}
-	for name := range strings.FieldsFuncSeq(os.Getenv("LLAMA4_TEST_DEVICES"), func(r rune) bool {
-		return r == ',' || r == ' '
-	}) {
-		device, err := bindings.Open(name, nil)
-		if err != nil {
-			return nil, fmt.Errorf("LLAMA4_TEST_DEVICES: %w", err)
-		}
-		targets = append(targets, &target{name: name, device: device})
-	}
-	if len(targets) == 0 {
-		return nil, errors.New("no device to test")
-	}
-	for _, target := range targets {
-		var err error
-		if target.info, err = target.device.Info(); err != nil {
-			return nil, err
-		}
-	}
 	return targets, nil
-})
+}
 
 func targets(t testing.TB) []*target {
 	t.Helper()
@@ -96,10 +119,58 @@ func (m mode) precision(info bindings.Info) Precision {
 	}
 }
 
+// wideMode is a mode for operations whose results may be f32 beside bf16 activations.
+type wideMode struct {
+	mode
+	out bindings.DType
+}
+
+// wideModes are modes with results like the activations, and those with wider ones.
+func wideModes() []wideMode {
+	var all []wideMode
+	for _, m := range modes {
+		all = append(all, wideMode{m, m.act})
+		if m.act == bindings.BF16 {
+			all = append(all, wideMode{m, bindings.F32})
+		}
+	}
+	return all
+}
+
+func (m wideMode) String() string {
+	if m.out == m.act {
+		return m.mode.String()
+	}
+	return fmt.Sprintf("%v-out-%v", m.mode, m.out)
+}
+
+func (m wideMode) precision(info bindings.Info) Precision {
+	p := m.mode.precision(info)
+	p.Out = m.out
+	return p
+}
+
 // onTargets runs a test on every device.
 func onTargets(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Helper()
+	onEach(t, targets(t), test)
+}
+
+// onCPU runs a test of what llama4.h promises of the CPU alone.
+func onCPU(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	var list []*target
 	for _, target := range targets(t) {
+		if target.info.CPU() {
+			list = append(list, target)
+		}
+	}
+	onEach(t, list, test)
+}
+
+func onEach(t *testing.T, list []*target, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	for _, target := range list {
 		t.Run(target.name, func(t *testing.T) {
 			r := newRig(t, target)
 			test(t, r)
@@ -233,6 +304,21 @@ func (r *rig) weight(name string, parts ...Matrix) bindings.Weight {
 		shape = append([]int64{int64(len(parts))}, shape...)
 	}
 	return bindings.Weight{Data: r.floats(name, bindings.BF16, all, shape...), Layout: parts[0].Layout}
+}
+
+// ran checks that a call worked. A GPU may refuse activations or a cache in fp32,
+// and attention in fp32, which is what f32 says the call had: then the test is
+// skipped there. Nothing else may be refused.
+func (r *rig) ran(err error, f32 bool) {
+	r.t.Helper()
+	if r.refused(err, f32) {
+		r.t.Skip(err)
+	}
+	require.NoError(r.t, err)
+}
+
+func (r *rig) refused(err error, f32 bool) bool {
+	return f32 && !r.info.CPU() && errors.Is(err, bindings.ErrUnsupported)
 }
 
 // read returns an output as float32.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/llama4go/llama4go/bindings"
 )
 
@@ -14,28 +12,39 @@ func TestRMSNorm(t *testing.T) {
 		tokens, hidden int
 		scale          float64 // of x
 	}
-	for _, act := range acts {
+	for _, m := range []normTypes{
+		{bindings.F32, bindings.F32, bindings.F32}, {bindings.BF16, bindings.BF16, bindings.BF16},
+		{bindings.F32, bindings.BF16, bindings.BF16}, {bindings.F32, bindings.F32, bindings.BF16},
+	} {
 		for _, weightType := range acts {
-			for _, s := range []size{{1, 1, 1}, {3, 33, 1}, {40, 100, 1000}, {2, 5120, 1}, {5, 64, 1e-3}, {2, 8, 0}} {
-				for _, add := range []bool{false, true} {
-					name := fmt.Sprintf("%v,weight-%v,%v,add-%v", act, weightType, s, add)
-					t.Run(name, func(t *testing.T) { testRMSNorm(t, act, weightType, s.tokens, s.hidden, s.scale, add) })
+			for _, s := range []size{
+				{1, 1, 1}, {3, 33, 1}, {40, 100, 1000}, {2, 5120, 1}, {5, 64, 1e-3}, {2, 8, 0},
+				{2, 1536, 1}, {2, 1537, 1}, {1, 5121, 1}, {1, 7688, 1}, {1, 7681, 1},
+			} {
+				for _, with := range []normOptions{{}, {unrounded: true}, {add: true}, {add: true, unrounded: true}} {
+					name := fmt.Sprintf("%+v,weight-%v,%v,%+v", m, weightType, s, with)
+					t.Run(name, func(t *testing.T) { testRMSNorm(t, m, weightType, s.tokens, s.hidden, s.scale, with) })
 				}
 			}
 		}
 	}
 }
 
-func testRMSNorm(t *testing.T, act, weightType bindings.DType, tokens, hidden int, scale float64, add bool) {
+// normTypes are the types of the residual stream, of what is added and of the result.
+type normTypes struct{ x, add, act bindings.DType }
+
+type normOptions struct{ add, unrounded bool }
+
+func testRMSNorm(t *testing.T, m normTypes, weightType bindings.DType, tokens, hidden int, scale float64, with normOptions) {
 	rng := newRand(t.Name())
-	scaled := func() []float64 {
-		out := random(rng, act, tokens*hidden)
+	scaled := func(dtype bindings.DType) []float64 {
+		out := random(rng, dtype, tokens*hidden)
 		for i := range out {
-			out[i] = Round(out[i]*scale, act)
+			out[i] = Round(out[i]*scale, dtype)
 		}
 		return out
 	}
-	x, branch := scaled(), scaled()
+	x, branch := scaled(m.x), scaled(m.add)
 	weight := random(rng, weightType, hidden)
 	const eps = 1e-5
 	eps32 := float64(float32(eps))
@@ -44,20 +53,31 @@ func testRMSNorm(t *testing.T, act, weightType bindings.DType, tokens, hidden in
 		a := bindings.RMSNormArgs{
 			Eps:    eps,
 			Weight: r.floats("weight", weightType, weight, int64(hidden)),
-			Out:    r.out("out", act, shape...),
+			Out:    r.out("out", m.act, shape...),
 		}
-		if !add {
-			a.X = r.floats("x", act, x, shape...)
-			require.NoError(t, r.stream.RMSNorm(&a))
-			Compare(t, "out", r.read(a.Out), RMSNorm(x, weight, eps32, act))
+		check := func(x []float64) {
+			Compare(t, "out", r.read(a.Out), RMSNorm(x, weight, eps32, m.act))
+			if with.unrounded {
+				unrounded := r.read(a.Unrounded)
+				Compare(t, "unrounded", unrounded, RMSNorm(x, weight, eps32, bindings.F32))
+				Compare(t, "out of unrounded", r.read(a.Out), Rounded(widen(unrounded), m.act))
+			}
+		}
+		if with.unrounded {
+			a.Unrounded = r.out("unrounded", bindings.F32, shape...)
+		}
+		if !with.add {
+			a.X = r.floats("x", m.x, x, shape...)
+			r.ran(r.stream.RMSNorm(&a), m.act == bindings.F32)
+			check(x)
 			return
 		}
-		a.X = r.inout("x", act, x, shape...)
-		a.Add = r.floats("add", act, branch, shape...)
-		require.NoError(t, r.stream.RMSNorm(&a))
+		a.X = r.inout("x", m.x, x, shape...)
+		a.Add = r.floats("add", m.add, branch, shape...)
+		r.ran(r.stream.RMSNorm(&a), m.act == bindings.F32)
 		sum := r.read(a.X)
-		Compare(t, "x", sum, Residual(x, branch, act))
+		Compare(t, "x", sum, Residual(x, branch, m.x))
 		// The norm is that of the sum as it was stored.
-		Compare(t, "out", r.read(a.Out), RMSNorm(widen(sum), weight, eps32, act))
+		check(widen(sum))
 	})
 }

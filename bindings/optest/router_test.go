@@ -2,6 +2,7 @@ package optest
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +15,8 @@ func TestRouter(t *testing.T) {
 		for _, s := range []struct{ tokens, hidden, experts, topK int }{
 			{1, 1, 1, 1}, {1, 64, 16, 1}, {9, 33, 4, 1}, {9, 33, 4, 2}, {40, 100, 16, 1},
 			{64, 72, 128, 1}, {17, 128, 128, 2}, {3, 8, 5, 5},
+			// More tokens than a block sorts, and edges of tiles.
+			{65, 40, 16, 1}, {128, 16, 17, 2}, {129, 24, 33, 1}, {300, 40, 128, 2}, {2, 1100, 3, 1}, {70, 8, 300, 3},
 		} {
 			t.Run(fmt.Sprint(act, s), func(t *testing.T) {
 				rng := newRand(t.Name())
@@ -72,7 +75,36 @@ func TestRouterOneExpert(t *testing.T) {
 func TestRouterSaturates(t *testing.T) {
 	x := []float64{1000, -1000, 90, -90, 88, -88, 0}
 	w := Matrix{Data: []float64{1}, N: 1, K: 1}
-	testRouter(t, bindings.F32, x, w, 1)
+	for _, act := range acts {
+		t.Run(act.String(), func(t *testing.T) { testRouter(t, act, x, w, 1) })
+	}
+}
+
+// A NaN is less than any number: an expert with one is chosen last, and a token of
+// NaNs goes to the first experts.
+func TestRouterNaN(t *testing.T) {
+	const tokens, hidden, experts = 5, 9, 4
+	rng := newRand(t.Name())
+	for _, act := range acts {
+		for topK := 1; topK <= experts; topK++ {
+			t.Run(fmt.Sprint(act, topK), func(t *testing.T) {
+				x, w := random(rng, act, tokens*hidden), matrix(rng, experts, hidden, nk)
+				x[3*hidden+2] = math.NaN()
+				w.Data[2*hidden+7] = math.NaN()
+				testRouter(t, act, x, w, topK)
+			})
+		}
+	}
+}
+
+// A logit has all bits of an fp32 x, also where its upper bits alone would be rounded to
+// an infinity.
+func TestRouterWholeX(t *testing.T) {
+	x := []float64{
+		1 + 0x1p-23, 1 - 0x1p-24, -3 + 0x1p-22, math.MaxFloat32, -math.MaxFloat32, math.Inf(1), math.Inf(-1),
+		0x1p-110 * (1 + 0x1p-23), 0x1p-126,
+	}
+	testRouter(t, bindings.F32, x, Matrix{Data: []float64{1}, N: 1, K: 1}, 1)
 }
 
 func testRouter(t *testing.T, act bindings.DType, x []float64, weight Matrix, topK int) {
@@ -80,7 +112,7 @@ func testRouter(t *testing.T, act bindings.DType, x []float64, weight Matrix, to
 	logits := RouterLogits(x, weight)
 	onTargets(t, func(t *testing.T, r *rig) {
 		a := routerArgs(r, act, x, weight, topK)
-		require.NoError(t, r.stream.Router(&a))
+		r.ran(r.stream.Router(&a), false)
 		got := r.read(a.Logits)
 		Compare(t, "logits", got, logits)
 		// What follows is decided by the logits as they are.
@@ -94,7 +126,7 @@ func testRouter(t *testing.T, act bindings.DType, x []float64, weight Matrix, to
 		for _, slot := range want.RowSlots {
 			rowScores = append(rowScores, scores[slot])
 		}
-		require.Equal(t, rowScores, r.read(a.RowScores), "row_scores")
+		require.Equal(t, raw(rowScores), r.bytes(a.RowScores), "row_scores")
 	})
 }
 

@@ -17,6 +17,7 @@ func TestTopK(t *testing.T) {
 	}{
 		{1, 1, 1, 0}, {3, 33, 1, 0}, {3, 33, 33, 0}, {2, 5000, 40, 0}, {40, 100, 5, 0},
 		{3, 33, 33, 3}, {2, 1000, 100, 7}, {1, 64, 10, 1}, {2, 3000, 3000, 50},
+		{2, 1500, 1024, 0}, {2, 1500, 1025, 300}, {2, 8192, 20, 9}, {2, 8193, 20, 9}, {1, 8200, 50, 0}, {2, 16390, 30, 2},
 	} {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			rng := newRand(t.Name())
@@ -32,6 +33,16 @@ func TestTopK(t *testing.T) {
 	}
 }
 
+// A vocabulary of Llama 4's size, with ties.
+func TestTopKVocabulary(t *testing.T) {
+	rng := newRand(t.Name())
+	x := make([]float32, 202048)
+	for i := range x {
+		x[i] = float32(math.Round(rng.NormFloat64() * 8))
+	}
+	testTopK(t, x, len(x), 20)
+}
+
 func TestTopKExtremes(t *testing.T) {
 	inf, zero := float32(math.Inf(1)), float32(math.Copysign(0, -1))
 	for name, row := range map[string][]float32{
@@ -41,6 +52,9 @@ func TestTopKExtremes(t *testing.T) {
 		"zeros are ties": {zero, 0, zero, 0},
 		"ascending":      {1, 2, 3, 4, 5, 6, 7, 8, 9},
 		"descending":     {9, 8, 7, 6, 5, 4, 3, 2, 1},
+		"a NaN":          {1, nan32, 2, -inf, -nan32, inf},
+		"a NaN first":    {-nan32, 0, zero, 1},
+		"all NaN":        {nan32, -nan32, nan32},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for k := 1; k <= len(row); k++ {
@@ -61,6 +75,7 @@ func testTopK(t *testing.T, x []float32, n, k int) {
 		}
 		require.NoError(t, r.stream.TopK(&a))
 		require.Equal(t, indices, r.readInts(a.Indices), "indices")
-		require.Equal(t, values, r.read(a.Values), "values")
+		// NaNs are equal as bits.
+		require.Equal(t, raw(values), r.bytes(a.Values), "values")
 	})
 }

@@ -111,6 +111,7 @@ int main(int argc, char **argv) {
   OPERATION(logits);
   OPERATION(log_softmax);
   OPERATION(top_k);
+  OPERATION(sample);
   works(device);
   short_error();
 

@@ -68,7 +68,7 @@ ll4_device *open(int index, const ll4_device_options &options) {
 
 constexpr Operations kOperations = {
     embed,          rms_norm, qkv_epilogue, attention,   matmul, router,
-    grouped_matmul, swiglu,   logits,       log_softmax, top_k,
+    grouped_matmul, swiglu,   logits,       log_softmax, top_k,  sample,
 };
 
 bool has(const char *isa) {
@@ -110,7 +110,7 @@ const Kernels &select_kernels(const char *isa) {
 }
 
 const Backend &backend() {
-  static const Backend cpu{LL4_ABI_VERSION, "cpu", open};
+  static const Backend cpu{LL4_ABI_VERSION, sizeof(Operations), "cpu", open};
   return cpu;
 }
 

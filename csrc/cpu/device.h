@@ -180,5 +180,6 @@ void swiglu(ll4_stream &, const ll4_swiglu_args &);
 void logits(ll4_stream &, const ll4_logits_args &);
 void log_softmax(ll4_stream &, const ll4_log_softmax_args &);
 void top_k(ll4_stream &, const ll4_top_k_args &);
+void sample(ll4_stream &, const ll4_sample_args &);
 
 }  // namespace ll4::cpu

@@ -1,5 +1,6 @@
 // rms_norm with fused residual add. A task is a few rows.
 #include <cmath>
+#include <cstring>
 
 #include "../plan/tiles.h"
 #include "device.h"
@@ -30,6 +31,8 @@ void rms_norm(ll4_stream &stream, const ll4_rms_norm_args &a) {
       const float mean = kernels.sum_squares(row, hidden) / static_cast<float>(hidden);
       float *normed = out.write(t, second);
       kernels.scale_by(row, 1.0f / std::sqrt(mean + a.eps), weight, normed, hidden);
+      if (float *unrounded = data<float>(a.unrounded))
+        std::memcpy(unrounded + t * hidden, normed, static_cast<size_t>(hidden) * sizeof(float));
       out.finish(t, normed);
     }
   });

@@ -7,6 +7,9 @@ namespace ll4::cpu {
 
 namespace {
 
+// A NaN is less than any number.
+bool larger(float a, float b) { return a > b || (std::isnan(b) && !std::isnan(a)); }
+
 // The k largest of a row of logits, ties to the lowest expert: k passes, since k is 1 in Llama 4.
 void choose(const float *logits, int64_t experts, int64_t k, int32_t *chosen, float *scores) {
   for (int64_t i = 0; i < k; i++) {
@@ -14,7 +17,7 @@ void choose(const float *logits, int64_t experts, int64_t k, int32_t *chosen, fl
     for (int32_t e = 0; e < experts; e++) {
       bool taken = false;
       for (int64_t j = 0; j < i; j++) taken |= chosen[j] == e;
-      if (!taken && (best < 0 || logits[e] > logits[best])) best = e;
+      if (!taken && (best < 0 || larger(logits[e], logits[best]))) best = e;
     }
     chosen[i] = best;
     scores[i] = 1.0f / (1.0f + std::exp(-logits[best]));

@@ -1,4 +1,4 @@
-/* The library as a C program sees it, compiled as C11: a matmul, a small attention, errors. */
+/* The library as a C program sees it, compiled as C11: some operations, errors. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,6 +108,48 @@ static void test_attention(ll4_device *device, ll4_stream *stream) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) ll4_buffer_destroy(all[i]);
 }
 
+/* Rows of logits with rules of their own: greedy, a draw, and one that nothing can be drawn of. */
+static void test_sample(ll4_device *device, ll4_stream *stream) {
+  const float x[3][4] = {{0, 3, 3, 1}, {5, 5, -9, 5}, {(float)NAN, 0, 0, 0}};
+  const float temperature[3] = {0, 1, 1}, top_p[3] = {1, 1, 1}, min_p[3] = {0, 0.5f, 0};
+  const float draw[3] = {0.9f, 0.5f, 0};
+  const int32_t top_k[3] = {0, 3, 0};
+  int32_t ids[3] = {9, 9, 9};
+  ll4_buffer *xb = filled(device, stream, x, sizeof x);
+  ll4_buffer *tb = filled(device, stream, temperature, sizeof temperature);
+  ll4_buffer *kb = filled(device, stream, top_k, sizeof top_k);
+  ll4_buffer *pb = filled(device, stream, top_p, sizeof top_p);
+  ll4_buffer *mb = filled(device, stream, min_p, sizeof min_p);
+  ll4_buffer *db = filled(device, stream, draw, sizeof draw);
+  ll4_buffer *ib = filled(device, stream, ids, sizeof ids);
+  ll4_sample_args args = {.size = sizeof args, .x = TENSOR(xb, LL4_F32, 3, 4)};
+  args.temperature = TENSOR(tb, LL4_F32, 3);
+  args.top_k = TENSOR(kb, LL4_I32, 3);
+  args.top_p = TENSOR(pb, LL4_F32, 3);
+  args.min_p = TENSOR(mb, LL4_F32, 3);
+  args.draw = TENSOR(db, LL4_F32, 3);
+  args.ids = TENSOR(ib, LL4_I32, 3);
+  expect_ok(ll4_sample(stream, &args, &error));
+  expect_ok(ll4_read(stream, ib, 0, ids, sizeof ids, &error));
+  EXPECT(ids[0] == 1 && ids[1] == 1 && ids[2] == -1);
+  ll4_buffer *all[] = {xb, tb, kb, pb, mb, db, ib};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) ll4_buffer_destroy(all[i]);
+}
+
+/* The CPU has no graphs, and says so. */
+static void test_graphs(ll4_device *device, ll4_stream *stream) {
+  ll4_device_info info = {.size = sizeof info};
+  expect_ok(ll4_device_get_info(device, &info, &error));
+  EXPECT(info.graphs == 0);
+  ll4_graph *graph = NULL;
+  EXPECT(ll4_graph_begin(stream, &error) == LL4_UNSUPPORTED);
+  EXPECT(ll4_graph_end(stream, &graph, &error) == LL4_UNSUPPORTED && !graph);
+  EXPECT(ll4_graph_launch(NULL, stream, &error) == LL4_INVALID_ARGUMENT);
+  EXPECT(strcmp(error.operation, "graph_launch") == 0);
+  ll4_graph_destroy(NULL);
+  EXPECT(ll4_stream_native(NULL) == NULL);
+}
+
 static void test_loading(void) {
   const ll4_api *api = ll4_get_api(LL4_ABI_VERSION);
   EXPECT(api && api->size == sizeof *api && api->matmul == ll4_matmul);
@@ -143,6 +185,8 @@ int main(void) {
   if (failures == 0) {
     test_matmul(device, stream);
     test_attention(device, stream);
+    test_sample(device, stream);
+    test_graphs(device, stream);
   }
   ll4_stream_destroy(stream);
   expect_ok(ll4_device_close(device, &error));
