@@ -4,6 +4,10 @@
 
 # cmake -D options for build/, such as -DLL4_WERROR=ON
 CMAKE_FLAGS ?=
+# `make mutate`: an operation, such as attention; empty for all
+ONLY ?=
+# `make gpu-bundle`: the folder of the libraries to pack
+GPU_LIB ?= build/lib
 # go test options, such as -short or -run
 GO_TEST_FLAGS ?=
 # where `make install` puts things; DESTDIR is honoured
@@ -55,6 +59,13 @@ check-tools:
 lib: check-tools ## build the C library into build/lib
 	$(call cmake,build,-DCMAKE_BUILD_TYPE=Release)
 
+.PHONY: cuda
+cuda: lib ## build libllama4_cuda with nvcc, fetched if there is none, and hold its kernels to their budget
+	$(call cmake,build-cuda,-DCMAKE_BUILD_TYPE=Release -DLL4_CUDA=ON -DLL4_SIMT=OFF)
+	@cp build-cuda/lib/libllama4_cuda.so build/lib/
+	@cuda/resources/check.py build-cuda/lib/libllama4_cuda.so \
+	  --toolkit "$$(sed -n 's/^LL4_CUDA_TOOLKIT:PATH=//p' build-cuda/CMakeCache.txt)"
+
 .PHONY: build
 build: lib ## build the library and bin/llama4
 	@go build -o bin/ ./cmd/llama4
@@ -73,7 +84,7 @@ install: $(if $(wildcard bin/llama4),,build) ## install what was built under PRE
 
 .PHONY: clean
 clean: ## remove everything that was built
-	@rm -rf bin build build-asan build-tsan build-arm64
+	@rm -rf bin build build-asan build-tsan build-arm64 build-cuda
 
 # ---- test ----
 
@@ -82,8 +93,19 @@ test: lib ## run every test: C and Go
 	@PIP_RETRIES=1 PIP_DEFAULT_TIMEOUT=10 $(TOKENIZER) build/tokenizer || \
 	  echo "The tests of the real vocabulary are skipped: there is no build/tokenizer/tokenizer.model."
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS)
+	@python3 -m unittest discover -q -s cuda/resources
 	@go vet ./...
 	@go test -count=1 $(GO_TEST_FLAGS) ./...
+
+.PHONY: mutate
+mutate: ## remove barriers, waits and checks of the kernels one by one; ONLY=attention picks one
+	@JOBS=$(JOBS) cuda/mutate/mutate.py --only "$(ONLY)"
+
+.PHONY: gpu-bundle gpu-check
+gpu-bundle: lib ## make build/gpu-check.sh: checks and measures the kernels on a machine with a GPU
+	@cuda/gpu_check/bundle.sh "$(GPU_LIB)" build/gpu-check.sh
+gpu-check: gpu-bundle ## make the bundle and run it on this machine's GPU
+	@sh build/gpu-check.sh build
 
 .PHONY: fetch-tokenizer
 fetch-tokenizer: ## get Llama 4's real vocabulary from PyPI, for tests

@@ -1,0 +1,5 @@
+#include "../grouped_matmul.cuh"
+
+namespace ll4::cuda {
+template void launch_grouped_matmul<1>(Stream &, const GroupedParams &, int64_t, bool, bool);
+}

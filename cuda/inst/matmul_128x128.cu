@@ -1,0 +1,5 @@
+#include "../matmul.cuh"
+
+namespace ll4::cuda {
+template void launch_matmul<4>(Stream &, const char *, const MatmulParams &, bool, bool);
+}

@@ -1,0 +1,31 @@
+# What libllama4_cuda and libllama4_simt are made of, relative to this folder.
+set(LL4_CUDA_SOURCES
+  device.cu
+  embed.cu
+  log_softmax.cu
+  rms_norm.cu
+  router.cu
+  sample.cu
+  swiglu.cu
+  top_k.cu
+  attention.cu
+  inst/attention_32.cu
+  inst/attention_64.cu
+  inst/attention_96.cu
+  inst/attention_128.cu
+  qkv_epilogue.cu
+  grouped_matmul.cu
+  logits.cu
+  matmul.cu
+  inst/grouped_matmul_16x32.cu
+  inst/grouped_matmul_16x64.cu
+  inst/grouped_matmul_32x64.cu
+  inst/grouped_matmul_64x64.cu
+  inst/grouped_matmul_128x128.cu
+  inst/grouped_matmul_128x256.cu
+  inst/matmul_16x32.cu
+  inst/matmul_16x64.cu
+  inst/matmul_32x64.cu
+  inst/matmul_64x64.cu
+  inst/matmul_128x128.cu
+  inst/matmul_128x256.cu)
