@@ -11,7 +11,8 @@ import (
 func (p *pass) attention(plan *LayerPlan, w *layerWeights) error {
 	c := p.config
 	heads, kvHeads, headDim := int64(c.Heads), int64(c.KVHeads), int64(c.HeadDim)
-	qkv := p.tensor("qkv", (heads+2*kvHeads)*headDim)
+	// In fp32, since q and k are rounded once they are turned and normed.
+	qkv := p.work.tensor("qkv", bindings.F32, int64(p.batch.Tokens), (heads+2*kvHeads)*headDim)
 	q := p.tensor("q", heads, headDim)
 	attn := p.tensor("attn", heads, headDim)
 	if err := p.work.take(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/llama4/sample"
 )
 
 // Step is one sequence's part of a forward pass: the tokens to append to it, and
@@ -27,8 +28,12 @@ const (
 // batch is a forward pass's description on the device.
 type batch struct {
 	bindings.Batch
+	decode          bool       // a step of a kind that is recorded as a graph
+	work            *workspace // where its activations are
 	ids             bindings.Tensor
 	chunked, global tables
+	rows            bindings.Tensor // i32: the rows whose logits are wanted, possibly none
+	sampling        *sampling       // nil unless the device chooses tokens
 }
 
 // tables are the page tables of one pool.
@@ -69,9 +74,13 @@ func (m *Model) checkTokens(tokens []int32) error {
 	return nil
 }
 
-// newBatch reserves the cache and describes the steps to the device.
-func (m *Model) newBatch(steps []Step) (*batch, error) {
-	b := &batch{}
+// newBatch reserves the cache and describes the steps to the device: what they
+// are, which rows of logits they want, and how these choose tokens, if they do.
+func (m *Model) newBatch(steps []Step, rows []int32, draws []sample.Draw) (*batch, error) {
+	b := &batch{work: &m.work, decode: m.decodes(steps, rows, draws)}
+	if b.decode {
+		b.work = &m.decode
+	}
 	b.Sequences = len(steps)
 	var ids []int32
 	seqStart, past := []int32{0}, []int32{}
@@ -86,51 +95,81 @@ func (m *Model) newBatch(steps []Step) (*batch, error) {
 		b.MaxContext = max(b.MaxContext, step.Sequence.length+len(step.Tokens))
 	}
 	b.Tokens = len(ids)
-	u := upload{model: m}
-	b.ids = u.int32s("ids", ids)
-	b.SeqStart = u.int32s("seq_start", seqStart)
-	b.Past = u.int32s("past", past)
-	b.chunked = u.tables("chunked", steps, func(q *Sequence) *pages { return &q.chunked })
-	b.global = u.tables("global", steps, func(q *Sequence) *pages { return &q.global })
-	return b, u.err
-}
-
-// upload writes small arrays to the device and keeps the first error.
-type upload struct {
-	model *Model
-	err   error
-}
-
-func (u *upload) int32s(name string, values []int32) bindings.Tensor {
-	t := u.model.work.tensor(name, bindings.I32, int64(len(values)))
-	if u.err == nil {
-		u.err = u.model.work.take()
+	if b.decode {
+		b.MaxContext = roundContext(b.MaxContext, m.options.Context)
 	}
-	if u.err == nil {
-		u.err = bindings.Write(u.model.stream, t, values)
+	u := upload{values: m.upload[:0]}
+	parts := struct{ ids, seqStart, past, rows part }{
+		u.int32s(ids), u.int32s(seqStart), u.int32s(past), u.int32s(rows),
 	}
-	return t
+	chunked := u.tables(b, steps, m.cache.chunked, func(q *Sequence) *pages { return &q.chunked })
+	global := u.tables(b, steps, m.cache.global, func(q *Sequence) *pages { return &q.global })
+	var choice samplingParts
+	if draws != nil {
+		choice = u.draws(draws)
+	}
+	m.upload = u.values
+	buffer, err := u.send(b.work, "batch")
+	if err != nil {
+		return nil, err
+	}
+	b.ids, b.rows = parts.ids.in(buffer, bindings.I32), parts.rows.in(buffer, bindings.I32)
+	b.SeqStart, b.Past = parts.seqStart.in(buffer, bindings.I32), parts.past.in(buffer, bindings.I32)
+	b.chunked, b.global = chunked.in(buffer), global.in(buffer)
+	if draws != nil {
+		b.sampling = choice.in(buffer, b.work.tensor("chosen", bindings.I32, int64(len(draws))))
+	}
+	return b, b.work.take()
 }
 
-// tables lays the sequences' page tables side by side, padded to the longest.
-func (u *upload) tables(name string, steps []Step, of func(*Sequence) *pages) tables {
-	columns := 1
+// decodes says whether the steps are of a kind that is recorded: a token and a row
+// of logits each, without visits between blocks of rows.
+func (m *Model) decodes(steps []Step, rows []int32, draws []sample.Draw) bool {
+	if m.graphs == nil || len(rows) != len(steps) || draws == nil && len(rows) > logitsRows {
+		return false
+	}
 	for _, step := range steps {
-		columns = max(columns, len(of(step.Sequence).table))
+		if len(step.Tokens) != 1 || step.Logits == NoRows {
+			return false
+		}
 	}
-	table := make([]int32, len(steps)*columns)
-	first := make([]int32, len(steps))
+	return true
+}
+
+// tableParts are the parts of an upload that become tables.
+type tableParts struct {
+	pages, first part
+	columns      int
+}
+
+func (t tableParts) in(b *bindings.Buffer) tables {
+	return tables{
+		pages: t.pages.in(b, bindings.I32, int64(t.first.n), int64(t.columns)),
+		first: t.first.in(b, bindings.I32),
+	}
+}
+
+// tables lays the sequences' page tables side by side, padded with -1 to the
+// longest, or in a decode step to the longest that its bound allows.
+func (u *upload) tables(b *batch, steps []Step, pool *pagePool, of func(*Sequence) *pages) tableParts {
+	t := tableParts{columns: 1}
+	if b.decode {
+		t.columns = pool.columns(b.MaxContext)
+	}
+	for _, step := range steps {
+		t.columns = max(t.columns, len(of(step.Sequence).table))
+	}
+	var table, first []int32
+	t.first, first = u.begin(len(steps))
 	for i, step := range steps {
-		p := of(step.Sequence)
-		row := table[i*columns : (i+1)*columns]
-		for j := copy(row, p.table); j < columns; j++ {
+		first[i] = int32(of(step.Sequence).first)
+	}
+	t.pages, table = u.begin(len(steps) * t.columns)
+	for i, step := range steps {
+		row := table[i*t.columns : (i+1)*t.columns]
+		for j := copy(row, of(step.Sequence).table); j < t.columns; j++ {
 			row[j] = -1
 		}
-		first[i] = int32(p.first)
 	}
-	pages := u.int32s(name+"_pages", table)
-	return tables{
-		pages: pages.Reshape(int64(len(steps)), int64(columns)),
-		first: u.int32s(name+"_first", first),
-	}
+	return t
 }

@@ -43,6 +43,7 @@ func newCache(d *bindings.Device, c *Config, plan []LayerPlan, dtype bindings.DT
 	limit := 1 + (o.CacheTokens-1)/k.pageSize
 	k.global = newPagePool(d, c, dtype, layers[0], k.pageSize, limit)
 	k.chunked = newPagePool(d, c, dtype, layers[1], k.pageSize, limit)
+	k.chunked.chunk = c.Chunk
 	return k
 }
 

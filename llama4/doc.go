@@ -40,17 +40,25 @@
 // next token) and hands the logits that are wanted to a visitor. Layers that
 // attend within a chunk give a sequence's pages back when the chunk is over, so
 // with Scout's 8,192 tokens a chunk 36 of 48 layers stop growing there.
-// [Model.Prefill] cuts a long prompt into pieces of bounded size.
+// [Model.Prefill] cuts a long prompt into pieces of bounded size. [Model.Next] is
+// Forward with a sampler for each sequence: the device chooses the tokens, and they
+// alone are read back.
 //
-// A sequence's logits depend on its own tokens only: not on the batch around it,
-// nor on how its prompt was cut, nor on the number of threads; to the last bit.
+// On the CPU a sequence's logits depend on its own tokens only: not on the batch
+// around it, nor on how its prompt was cut, nor on the number of threads; to the
+// last bit. On a GPU the last bits depend on the sizes of the batch.
+//
+// Where the device records graphs, a step with one token for each sequence is
+// recorded the second time that there is one of its kind (so many sequences, a
+// bound of the context) and is a single launch from then on.
 //
 // # Precision
 //
 // [Options.Compute] ComputeF32 computes in fp32 throughout, and agrees with the
 // reference implementation in fp32. ComputeAuto, the default, keeps the cache in
 // bf16 and rounds the operands of matrix products to bf16 where the device
-// multiplies bf16 natively; sums are always fp32.
+// multiplies bf16 natively; sums are always fp32. A GPU computes with activations
+// in bf16, but for the residual stream, and not in ComputeF32.
 //
 // The rules are those of transformers 4.57 (models/llama4), the reference
 // implementation; where its code ignores a field of config.json, so does this

@@ -57,6 +57,37 @@ func ExampleModel_Score() {
 	// Output: 11 tokens, then friends
 }
 
+// Choosing the next tokens of two texts at once.
+func ExampleModel_Next() {
+	ctx := context.Background()
+	m, err := llama4.OpenFS(ctx, demo.FS(), &llama4.Options{Device: "cpu"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+
+	var steps []llama4.Step
+	var samplers []*sample.Sampler
+	for _, text := range []string{"Once upon a", "From that day on, they were best"} {
+		greedy, err := sample.New(sample.Default(), m.Config().Vocab)
+		if err != nil {
+			log.Fatal(err)
+		}
+		steps = append(steps, llama4.Step{Sequence: m.NewSequence(), Tokens: m.Tokenizer().Encode(text)})
+		samplers = append(samplers, greedy)
+	}
+	ids, err := m.Next(ctx, steps, samplers)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, id := range ids {
+		fmt.Printf("%q\n", m.Tokenizer().Token(id))
+	}
+	// Output:
+	// " time"
+	// " friends"
+}
+
 // Two texts in one ragged batch: a prompt and a single token.
 func ExampleModel_Forward() {
 	ctx := context.Background()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/llama4/sample"
 )
 
 // ErrClosed is returned by what is asked of a closed model, session or sequence.
@@ -21,17 +22,25 @@ var ErrClosed = errors.New("closed")
 //
 // The model is locked while visit runs: it may not call the model, its sequences
 // or its sessions.
-func (m *Model) Forward(ctx context.Context, steps []Step, visit func(*Logits) error) (err error) {
+func (m *Model) Forward(ctx context.Context, steps []Step, visit func(*Logits) error) error {
+	_, err := m.forward(ctx, steps, nil, visit)
+	return err
+}
+
+// forward is Forward, or with draws, one for each step that wants its last row,
+// the device's choice of the tokens that follow; -1 where there is none.
+func (m *Model) forward(ctx context.Context, steps []Step, draws []sample.Draw,
+	visit func(*Logits) error) (chosen []int32, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return fmt.Errorf("the model: %w", ErrClosed)
+		return nil, fmt.Errorf("the model: %w", ErrClosed)
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := m.checkSteps(steps); err != nil || len(steps) == 0 {
-		return err
+		return nil, err
 	}
 	tokens, rows := 0, []int32{}
 	for _, step := range steps {
@@ -39,10 +48,10 @@ func (m *Model) Forward(ctx context.Context, steps []Step, visit func(*Logits) e
 		tokens += len(step.Tokens)
 	}
 	if limit := max(m.options.PrefillTokens, len(steps)); tokens > limit {
-		return fmt.Errorf("%d tokens in one pass, %d allowed: use Prefill or raise PrefillTokens", tokens, limit)
+		return nil, fmt.Errorf("%d tokens in one pass, %d allowed: use Prefill or raise PrefillTokens", tokens, limit)
 	}
-	if len(rows) > 0 && visit == nil {
-		return errNoVisitor
+	if len(rows) > 0 && visit == nil && draws == nil {
+		return nil, errNoVisitor
 	}
 	defer func() {
 		if err != nil {
@@ -53,28 +62,25 @@ func (m *Model) Forward(ctx context.Context, steps []Step, visit func(*Logits) e
 			}
 		}
 	}()
-	b, err := m.newBatch(steps)
+	b, err := m.newBatch(steps, rows, draws)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p := m.newPass(b)
-	if err := m.work.take(); err != nil {
-		return err
+	if err := b.work.take(); err != nil {
+		return nil, err
 	}
-	if err := p.run(ctx, len(rows) > 0); err != nil {
-		return err
+	if err := p.whole(ctx, visit); err != nil {
+		return nil, err
 	}
-	if err := m.visitRows(ctx, p.h, rows, visit); err != nil {
-		return err
-	}
-	if err := m.stream.Synchronize(); err != nil {
-		return err
+	if chosen, err = p.finish(); err != nil {
+		return nil, err
 	}
 	for _, step := range steps {
 		step.Sequence.length += len(step.Tokens)
 		step.Sequence.releaseChunks()
 	}
-	return nil
+	return chosen, nil
 }
 
 // rows appends the rows wanted of n tokens that begin at row first of the batch.
@@ -95,13 +101,35 @@ func (r Rows) rows(dst []int32, first, n int) []int32 {
 // LastRow is that of the last token of all. The result does not depend on the
 // pieces. When it fails, the sequence holds the pieces that were finished.
 func (m *Model) Prefill(ctx context.Context, q *Sequence, tokens []int32, rows Rows, visit func(*Logits) error) error {
+	if rows != NoRows && visit == nil {
+		return errNoVisitor
+	}
+	return m.prefill(q, tokens, rows, func(step Step) error { return m.Forward(ctx, []Step{step}, visit) })
+}
+
+// prefillNext appends tokens to a sequence in pieces, and chooses the token that
+// follows the last.
+func (m *Model) prefillNext(ctx context.Context, q *Sequence, tokens []int32, s *sample.Sampler) (id int32, err error) {
+	err = m.prefill(q, tokens, LastRow, func(step Step) error {
+		if step.Logits == NoRows {
+			return m.Forward(ctx, []Step{step}, nil)
+		}
+		chosen, err := m.Next(ctx, []Step{step}, []*sample.Sampler{s})
+		if err == nil {
+			id = chosen[0]
+		}
+		return err
+	})
+	return id, err
+}
+
+// prefill runs tokens in pieces, of which the last alone wants a last row.
+func (m *Model) prefill(q *Sequence, tokens []int32, rows Rows, run func(Step) error) error {
 	switch {
 	case q == nil:
 		return errors.New("prefill: no sequence")
 	case len(tokens) == 0:
 		return errors.New("prefill: no tokens")
-	case rows != NoRows && visit == nil:
-		return errNoVisitor
 	}
 	if err := m.checkTokens(tokens); err != nil {
 		return err
@@ -115,7 +143,7 @@ func (m *Model) Prefill(ctx context.Context, q *Sequence, tokens []int32, rows R
 		if rows == LastRow && n < len(tokens) {
 			step.Logits = NoRows
 		}
-		if err := m.Forward(ctx, []Step{step}, visit); err != nil {
+		if err := run(step); err != nil {
 			return err
 		}
 		tokens = tokens[n:]
@@ -127,20 +155,69 @@ func (m *Model) Prefill(ctx context.Context, q *Sequence, tokens []int32, rows R
 type pass struct {
 	*Model
 	batch *batch
+	work  *workspace
 
-	x   bindings.Tensor // [T, H]: the residual stream
-	h   bindings.Tensor // [T, H]: x after the latest norm
-	out bindings.Tensor // [T, H]: of a block, not yet added to x
+	// x is the residual stream, [T, H] in fp32 whatever the other activations are, and
+	// out what a block has yet to add to it: in bf16 the roundings of all layers would
+	// add up.
+	x, out bindings.Tensor
+	h      bindings.Tensor // [T, H]: x after the latest norm
+	// exact is h in fp32 for routers, whose choice is the easiest thing to upset: h
+	// itself where activations are fp32.
+	exact bindings.Tensor
 }
 
 func (m *Model) newPass(b *batch) *pass {
 	tokens, hidden := int64(b.Tokens), int64(m.config.Hidden)
-	return &pass{
-		Model: m, batch: b,
-		x:   m.work.tensor("x", m.act, tokens, hidden),
-		h:   m.work.tensor("h", m.act, tokens, hidden),
-		out: m.work.tensor("out", m.act, tokens, hidden),
+	p := &pass{
+		Model: m, batch: b, work: b.work,
+		x:   b.work.tensor("x", bindings.F32, tokens, hidden),
+		out: b.work.tensor("out", bindings.F32, tokens, hidden),
+		h:   b.work.tensor("h", m.act, tokens, hidden),
 	}
+	p.exact = p.h
+	if m.act != bindings.F32 {
+		p.exact = b.work.tensor("exact", bindings.F32, tokens, hidden)
+	}
+	return p
+}
+
+// whole does everything from the tokens to the logits or the tokens chosen.
+func (p *pass) whole(ctx context.Context, visit func(*Logits) error) error {
+	if !p.batch.decode {
+		return p.enqueue(ctx, visit)
+	}
+	key := graphKey{p.batch.Sequences, p.batch.MaxContext, p.batch.sampling != nil}
+	err := p.graphs.run(key, func() error {
+		return p.enqueue(ctx, func(*Logits) error { return nil })
+	})
+	if err != nil || visit == nil {
+		return err
+	}
+	l, err := p.logits(0, p.batch.Sequences)
+	if err != nil {
+		return err
+	}
+	return visit(l)
+}
+
+// enqueue puts the pass on the stream.
+func (p *pass) enqueue(ctx context.Context, visit func(*Logits) error) error {
+	rows := int(p.batch.rows.Dim(0))
+	if err := p.run(ctx, rows > 0); err != nil {
+		return err
+	}
+	return p.eachBlock(ctx, rows, visit)
+}
+
+// finish waits for the pass and returns the tokens that were chosen, if any.
+func (p *pass) finish() ([]int32, error) {
+	if p.batch.sampling == nil {
+		return nil, p.stream.Synchronize()
+	}
+	ids := p.batch.sampling.ids
+	chosen := make([]int32, ids.Dim(0))
+	return chosen, bindings.Read(p.stream, ids, chosen)
 }
 
 // run goes through the layers, and to the final norm if it is needed.
@@ -186,15 +263,15 @@ func (p *pass) layer(plan *LayerPlan, w *layerWeights, pending bindings.Tensor) 
 	if err := p.tap(p.out, "layers.%d.attn_out", plan.Index); err != nil {
 		return err
 	}
-	if err := p.norm(p.out, w.postNorm); err != nil {
+	norm, ffn := p.norm, p.mlp
+	if plan.MoE {
+		norm, ffn = p.normExact, p.moe
+	}
+	if err := norm(p.out, w.postNorm); err != nil {
 		return err
 	}
 	if err := p.tap(p.h, "layers.%d.post_norm", plan.Index); err != nil {
 		return err
-	}
-	ffn := p.mlp
-	if plan.MoE {
-		ffn = p.moe
 	}
 	if err := ffn(plan, w); err != nil {
 		return err
@@ -207,6 +284,15 @@ func (p *pass) norm(pending, weight bindings.Tensor) error {
 	return p.stream.RMSNorm(&bindings.RMSNormArgs{
 		Eps: p.config.Eps, X: p.x, Add: pending, Weight: weight, Out: p.h,
 	})
+}
+
+// normExact is norm that leaves h in exact, too.
+func (p *pass) normExact(pending, weight bindings.Tensor) error {
+	a := &bindings.RMSNormArgs{Eps: p.config.Eps, X: p.x, Add: pending, Weight: weight, Out: p.h}
+	if p.act != bindings.F32 {
+		a.Unrounded = p.exact
+	}
+	return p.stream.RMSNorm(a)
 }
 
 // tensor is an activation with a row for every token.

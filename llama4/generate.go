@@ -2,9 +2,7 @@ package llama4
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -134,20 +132,23 @@ func (m *Model) newGeneration(ctx context.Context, r *Request) (*generation, err
 	return g, nil
 }
 
+// next appends tokens to the sequence and chooses the one that follows them: on
+// the device, unless the choice or its log-probability needs the logits here.
+func (g *generation) next(ctx context.Context, q *Sequence, ids []int32) (piece Piece, err error) {
+	if g.sampler.Plain() && g.request.LogProbs == 0 {
+		piece.ID, err = g.model.prefillNext(ctx, q, ids, g.sampler)
+		return piece, err
+	}
+	err = g.model.Prefill(ctx, q, ids, LastRow, func(l *Logits) (err error) {
+		piece, err = g.choose(l)
+		return err
+	})
+	return piece, err
+}
+
 // choose picks the next token from the last row of logits.
 func (g *generation) choose(l *Logits) (Piece, error) {
-	last := l.Rows() - 1
-	if g.sampler.Greedy() && g.request.LogProbs == 0 {
-		values, ids, err := l.TopK(last, 1)
-		if err != nil {
-			return Piece{}, err
-		}
-		if v := float64(values[0]); math.IsNaN(v) || math.IsInf(v, 0) {
-			return Piece{}, fmt.Errorf("the largest logit is %v: the checkpoint or the computation is broken", v)
-		}
-		return Piece{ID: ids[0]}, nil
-	}
-	row, err := l.Row(last)
+	row, err := l.Row(l.Rows() - 1)
 	if err != nil {
 		return Piece{}, err
 	}

@@ -22,30 +22,40 @@ type Logits struct {
 // errNoVisitor is returned when logits are wanted and visit is nil.
 var errNoVisitor = errors.New("logits are wanted, but there is nobody to visit them")
 
-// visitRows computes the logits of rows of h block by block.
-func (m *Model) visitRows(ctx context.Context, h bindings.Tensor, rows []int32, visit func(*Logits) error) error {
-	for first := 0; first < len(rows); first += logitsRows {
+// eachBlock puts the logits of the batch's rows on the stream block by block, and
+// for each block the choice of tokens, or the visit.
+func (p *pass) eachBlock(ctx context.Context, rows int, visit func(*Logits) error) error {
+	for first := 0; first < rows; first += logitsRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		block := rows[first:min(first+logitsRows, len(rows))]
-		u := upload{model: m}
-		chosen := u.int32s("rows", block)
-		out := m.work.tensor("logits", bindings.F32, int64(len(block)), int64(m.config.Vocab))
-		if err := errors.Join(u.err, m.work.take()); err != nil {
+		l, err := p.logits(first, min(first+logitsRows, rows))
+		if err != nil {
 			return err
 		}
-		err := m.stream.Logits(&bindings.LogitsArgs{
-			Compute: m.options.Compute, X: h, Rows: chosen, Weight: m.weights.head, Out: out,
+		err = p.stream.Logits(&bindings.LogitsArgs{
+			Compute: p.options.Compute, X: p.h, Rows: p.batch.rows.Rows(int64(first), int64(first+l.Rows())),
+			Weight: p.weights.head, Out: l.rows,
 		})
 		if err != nil {
 			return err
 		}
-		if err := visit(&Logits{model: m, first: first, rows: out}); err != nil {
+		if s := p.batch.sampling; s != nil {
+			err = s.choose(p.stream, l.rows, int64(first))
+		} else {
+			err = visit(l)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// logits is the block of the batch's rows from first to end-1.
+func (p *pass) logits(first, end int) (*Logits, error) {
+	t := p.work.tensor("logits", bindings.F32, int64(end-first), int64(p.config.Vocab))
+	return &Logits{model: p.Model, first: first, rows: t}, p.work.take()
 }
 
 // First returns the number of the block's first row among all rows asked for.

@@ -33,6 +33,9 @@ type Model struct {
 	mu     sync.Mutex // one forward pass at a time; guards what follows
 	cache  *cache
 	work   workspace
+	decode workspace // of steps that are recorded, whose buffers stay where they are
+	graphs *graphs   // nil where steps are not recorded
+	upload []int32   // room for a batch's description
 	closed bool
 }
 
@@ -97,17 +100,30 @@ func (m *Model) openDevice(ctx context.Context, weights *Weights) (err error) {
 		return err
 	}
 	m.act = bindings.BF16
-	if info.Threads > 0 {
+	if info.CPU() {
 		m.act = bindings.F32 // the CPU computes in fp32 anyway
 	}
 	dtype := bindings.BF16
 	if m.options.Compute == bindings.ComputeF32 {
-		m.act, dtype = bindings.F32, bindings.F32
+		if !info.CPU() {
+			return fmt.Errorf("device %s computes in bf16: compute f32 is for the CPU", info.Name)
+		}
+		dtype = bindings.F32
 	}
 	m.cache = newCache(m.device, m.config, m.plan, dtype, &m.options)
-	m.work.device, m.work.stream = m.device, m.stream
+	m.work = workspace{device: m.device, stream: m.stream}
+	if info.Graphs && m.options.Tap == nil {
+		m.recordSteps()
+	}
 	m.weights, err = placeWeights(ctx, m, weights)
 	return err
+}
+
+// recordSteps makes decode steps graphs.
+func (m *Model) recordSteps() {
+	m.graphs = &graphs{stream: m.stream}
+	m.decode = workspace{device: m.device, stream: m.stream, spare: true, moved: m.graphs.drop}
+	m.cache.chunked.moved, m.cache.global.moved = m.graphs.drop, m.graphs.drop
 }
 
 // Close gives back the device's memory and the mapped checkpoint. Generations in
@@ -126,7 +142,9 @@ func (m *Model) Close() error {
 	if m.cache != nil {
 		m.cache.close()
 	}
+	m.graphs.drop()
 	m.work.close()
+	m.decode.close()
 	m.weights.close()
 	if m.stream != nil {
 		errs = append(errs, m.stream.Close())

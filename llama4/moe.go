@@ -9,7 +9,7 @@ func (p *pass) moe(plan *LayerPlan, w *layerWeights) error {
 	tokens, experts, k := int64(p.batch.Tokens), int64(c.Experts), int64(c.ExpertsPerToken)
 	rows := tokens * k
 	router := &bindings.RouterArgs{
-		TopK: c.ExpertsPerToken, X: p.h, Weight: w.router,
+		TopK: c.ExpertsPerToken, X: p.exact, Weight: w.router,
 		Logits:    p.work.tensor("router_logits", bindings.F32, tokens, experts),
 		Experts:   p.work.tensor("router_experts", bindings.I32, tokens, k),
 		Scores:    p.work.tensor("router_scores", bindings.F32, tokens, k),

@@ -11,13 +11,14 @@ import (
 
 // Options are the choices of [Open]. The zero value is the default of each.
 type Options struct {
-	// Device is "auto" (a GPU where there is one, else the CPU), "cpu", "cuda",
-	// "cuda:N" or "simt".
+	// Device is "auto" (a GPU where there is one and Compute allows it, else the
+	// CPU), "cpu", "cuda", "cuda:N" or "simt", an emulated GPU.
 	Device string
 	// Compute is the precision of matrix products. ComputeF32 is parity mode:
-	// activations and the KV cache in fp32 throughout. ComputeAuto keeps the cache
-	// in bf16 and rounds the operands of products where the device multiplies bf16,
-	// ComputeBF16 rounds them on any device.
+	// activations and the KV cache in fp32 throughout, on the CPU only. ComputeAuto
+	// keeps the cache in bf16 and rounds the operands of products where the device
+	// multiplies bf16, ComputeBF16 rounds them on any device. On a GPU activations
+	// are bf16, but for the residual stream, the sum of all layers, which is fp32.
 	Compute bindings.Compute
 	// Threads of a CPU device; 0 is one a core.
 	Threads int
@@ -105,6 +106,9 @@ func openDevice(o *Options) (*bindings.Device, error) {
 	options := &bindings.Options{Threads: o.Threads}
 	if o.Device != "auto" {
 		return bindings.Open(o.Device, options)
+	}
+	if o.Compute == bindings.ComputeF32 {
+		return bindings.Open("cpu", options)
 	}
 	gpu, err := bindings.Open("cuda", options)
 	if err == nil {

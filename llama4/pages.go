@@ -22,6 +22,9 @@ type pagePool struct {
 	pages        int                // that every layer has room for
 	limit        int                // pages at most
 	free         []int32            // descending, so that low numbers go out first
+
+	chunk int    // positions that a sequence holds at most, beside new ones; 0: all
+	moved func() // told when pages have got other places, if set
 }
 
 // minPages is the size that a pool starts with.
@@ -90,7 +93,23 @@ func (p *pagePool) grow(s *bindings.Stream, need int) error {
 		p.free = append(p.free, int32(page))
 	}
 	p.pages = pages
+	if p.moved != nil {
+		p.moved()
+	}
 	return nil
+}
+
+// columns is the length of a page table for one new token of a sequence of at most
+// so many.
+func (p *pagePool) columns(context int) int {
+	switch {
+	case len(p.keys) == 0:
+		return 1
+	case p.chunk > 0:
+		// A chunk may begin at the end of a page.
+		context = min(context, p.chunk+p.pageSize-1)
+	}
+	return (context + p.pageSize - 1) / p.pageSize
 }
 
 // growTo enlarges every buffer that is smaller. On error some have grown, which

@@ -52,11 +52,7 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 	}
 	next := g.ids[g.usage.CachedTokens:]
 	for {
-		var piece Piece
-		err := s.append(ctx, next, func(l *Logits) (err error) {
-			piece, err = g.choose(l)
-			return err
-		})
+		piece, err := s.next(ctx, g, next)
 		if err != nil {
 			return err
 		}
@@ -88,10 +84,11 @@ func (s *Session) rewind(ids []int32) (int, error) {
 	return 0, nil
 }
 
-// append runs tokens and remembers those that the sequence took, also on error.
-func (s *Session) append(ctx context.Context, ids []int32, visit func(*Logits) error) error {
+// next goes on with tokens and remembers those that the sequence took, also on
+// error.
+func (s *Session) next(ctx context.Context, g *generation, ids []int32) (Piece, error) {
 	before := s.sequence.Len()
-	err := s.model.Prefill(ctx, s.sequence, ids, LastRow, visit)
+	piece, err := g.next(ctx, s.sequence, ids)
 	s.ids = append(s.ids, ids[:s.sequence.Len()-before]...)
-	return err
+	return piece, err
 }

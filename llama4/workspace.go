@@ -1,7 +1,7 @@
 package llama4
 
 import (
-	"errors"
+	"math/bits"
 
 	"github.com/llama4go/llama4go/bindings"
 )
@@ -12,6 +12,8 @@ import (
 type workspace struct {
 	device  *bindings.Device
 	stream  *bindings.Stream
+	spare   bool   // makes buffers of a power of two bytes, so that they seldom grow
+	moved   func() // told when a buffer is replaced and nothing runs, if set
 	buffers map[string]*bindings.Buffer
 	err     error
 }
@@ -26,24 +28,41 @@ func (w *workspace) tensor(name string, dtype bindings.DType, shape ...int64) bi
 	b := w.buffers[name]
 	if b == nil || b.Bytes() < bytes {
 		var err error
-		if b != nil {
-			err = errors.Join(w.stream.Synchronize(), b.Close()) // it may be in use
-			delete(w.buffers, name)
-		}
-		if err != nil {
+		if b, err = w.replace(name, bytes); err != nil {
 			w.err = err
 			return bindings.Tensor{}
 		}
-		if b, err = w.device.NewBuffer(max(bytes, 1)); err != nil {
-			w.err = err
-			return bindings.Tensor{}
-		}
-		if w.buffers == nil {
-			w.buffers = map[string]*bindings.Buffer{}
-		}
-		w.buffers[name] = b
 	}
 	return b.Tensor(dtype, shape...)
+}
+
+// replace makes the buffer of that name anew.
+func (w *workspace) replace(name string, bytes int64) (*bindings.Buffer, error) {
+	if old := w.buffers[name]; old != nil {
+		if err := w.stream.Synchronize(); err != nil { // it may be in use
+			return nil, err
+		}
+		if w.moved != nil {
+			w.moved()
+		}
+		delete(w.buffers, name)
+		if err := old.Close(); err != nil {
+			return nil, err
+		}
+	}
+	bytes = max(bytes, 1)
+	if w.spare {
+		bytes = 1 << bits.Len64(uint64(bytes-1))
+	}
+	b, err := w.device.NewBuffer(bytes)
+	if err != nil {
+		return nil, err
+	}
+	if w.buffers == nil {
+		w.buffers = map[string]*bindings.Buffer{}
+	}
+	w.buffers[name] = b
+	return b, nil
 }
 
 // take returns the first error since the last call.

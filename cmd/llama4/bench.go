@@ -110,7 +110,7 @@ func (a *app) bench(ctx context.Context, m *loaded, f *benchFlags) error {
 		Name: info.Name, Description: info.Description, ISA: info.ISA, Threads: info.Threads,
 		MemoryTotal: info.MemoryTotal, Compute: f.model.compute.String(),
 	}
-	if info.Threads > 0 {
+	if info.CPU() {
 		r.Device.Processor = cpuModel(cpuInfo)
 	}
 	tokens := benchTokens(m.Model, max(f.prompt, f.generate))

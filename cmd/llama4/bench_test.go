@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/llama4go/llama4go/bindings"
 )
 
 // The JSON has the keys that other programs rely on, and nothing else.
@@ -79,8 +81,18 @@ func TestBenchTokens(t *testing.T) {
 	failed := errors.New("failed")
 	err := a.withModel(t.Context(), &modelFlags{device: "cpu", quant: "none"}, func(*loaded) error { return failed })
 	require.ErrorIs(t, err, failed)
-	err = a.withModel(t.Context(), &modelFlags{device: "simt", quant: "none"}, func(*loaded) error { return nil })
-	if err != nil { // where it is not built
-		require.True(t, strings.HasPrefix(err.Error(), "device simt: "), err)
+}
+
+// The emulated GPU runs models where it is built, and says so where it is not.
+func TestBenchEmulated(t *testing.T) {
+	a := newApp(nil, io.Discard, io.Discard)
+	f := &benchFlags{model: modelFlags{device: "simt", quant: "none"}, prompt: 3, generate: 2, run: 1}
+	err := a.withModel(t.Context(), &f.model, func(m *loaded) error { return a.bench(t.Context(), m, f) })
+	if err != nil && strings.HasPrefix(err.Error(), "device simt: no libllama4_simt") {
+		t.Skip(err)
 	}
+	require.NoError(t, err)
+	f.model.compute = bindings.ComputeF32
+	err = a.withModel(t.Context(), &f.model, func(*loaded) error { return nil })
+	require.EqualError(t, err, "device simt computes in bf16: compute f32 is for the CPU")
 }

@@ -13,8 +13,9 @@ import (
 )
 
 const devicesHelp = `Devices lists what models can run on, and for what cannot be used what is missing and how
-to get it. GPUs have the driver's numbers, as nvidia-smi shows them; CUDA counts those that
-CUDA_VISIBLE_DEVICES leaves, the fastest first unless CUDA_DEVICE_ORDER is PCI_BUS_ID.`
+to get it. GPUs are in the driver's order, as nvidia-smi shows them, under the names that
+--device takes: CUDA counts those that CUDA_VISIBLE_DEVICES leaves, the fastest first unless
+CUDA_DEVICE_ORDER is PCI_BUS_ID.`
 
 func (a *app) devicesCommand() *cobra.Command {
 	var asJSON bool
@@ -122,9 +123,14 @@ func (a *app) gpus(r *deviceReport) []deviceStatus {
 		return []deviceStatus{a.device(r, "cuda", deviceStatus{Missing: []string{"the driver sees no GPU"}})}
 	}
 	var list []deviceStatus
+	names := a.cudaNames(s)
 	for _, g := range s.GPUs {
-		d := deviceStatus{Description: g.Name, UUID: g.UUID}
-		d = a.device(r, fmt.Sprintf("cuda:%d", g.Index), d)
+		d := deviceStatus{Name: fmt.Sprintf("GPU %d", g.Index), Description: g.Name, UUID: g.UUID}
+		if name, ok := names[g.Index]; ok {
+			d = a.device(r, name, d)
+		} else {
+			d.Missing = append(d.Missing, "CUDA does not see it: see what CUDA_VISIBLE_DEVICES says")
+		}
 		if g.Memory != nil {
 			d.MemoryTotal, d.MemoryFree = int64(g.Memory.Total), int64(g.Memory.Free)
 		}
@@ -134,6 +140,28 @@ func (a *app) gpus(r *deviceReport) []deviceStatus {
 		list = append(list, d)
 	}
 	return list
+}
+
+// cudaNames names the CUDA devices of the GPUs, by the driver's numbers: CUDA counts
+// in another order, and leaves some out. What the two have in common is the place on
+// the bus; where CUDA does not tell it, the numbers are taken to be the same.
+func (a *app) cudaNames(s *discover.Snapshot) map[int]string {
+	names, guesses := map[int]string{}, map[int]string{}
+	for i, g := range s.GPUs {
+		guesses[g.Index] = fmt.Sprintf("cuda:%d", g.Index)
+		name := fmt.Sprintf("cuda:%d", i)
+		info, err := a.open(name)
+		if err != nil {
+			continue // there may be fewer devices than GPUs
+		}
+		if gpu := s.ByPCIBusID(info.PCIBusID); gpu != nil {
+			names[gpu.Index] = name
+		}
+	}
+	if len(names) == 0 {
+		return guesses
+	}
+	return names
 }
 
 // print writes the report for people.

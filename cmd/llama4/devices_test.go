@@ -31,7 +31,7 @@ func machine(gpus int, err error) *app {
 		case name == "cpu":
 			return bindings.Info{Name: name, ISA: "avx2", Threads: 4, MemoryTotal: 8 * gib, MemoryFree: 6 * gib}, nil
 		case name == "simt":
-			return bindings.Info{}, &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "no libllama4_simt.so: this version comes without it"}
+			return bindings.Info{}, &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "no libllama4_simt.so: build it"}
 		case err != nil:
 			return bindings.Info{}, err
 		}
@@ -73,12 +73,48 @@ func gpu(index int) nvml.Device {
 			return nvml.Utilization{Gpu: 37, Memory: 21}, nvml.SUCCESS
 		},
 		GetCudaComputeCapabilityFunc: func() (int, int, nvml.Return) { return 9, 0, nvml.SUCCESS },
-		GetPciInfoFunc:               func() (nvml.PciInfo, nvml.Return) { return nvml.PciInfo{}, nvml.ERROR_NOT_SUPPORTED },
+		GetPciInfoFunc:               func() (nvml.PciInfo, nvml.Return) { return pci(index), nvml.SUCCESS },
+		GetPerformanceStateFunc:      func() (nvml.Pstates, nvml.Return) { return nvml.PSTATE_0, nvml.SUCCESS },
+		GetEnforcedPowerLimitFunc:    func() (uint32, nvml.Return) { return 0, nvml.ERROR_NOT_SUPPORTED },
 		GetPowerUsageFunc:            func() (uint32, nvml.Return) { return 0, nvml.ERROR_NOT_SUPPORTED },
 		GetClockInfoFunc:             func(nvml.ClockType) (uint32, nvml.Return) { return 0, nvml.ERROR_NOT_SUPPORTED },
 		GetMaxClockInfoFunc:          func(nvml.ClockType) (uint32, nvml.Return) { return 0, nvml.ERROR_NOT_SUPPORTED },
 		GetMigModeFunc:               func() (int, int, nvml.Return) { return 0, 0, nvml.ERROR_NOT_SUPPORTED },
 	}
+}
+
+// pci puts GPU i on bus 16 + i.
+func pci(index int) nvml.PciInfo {
+	var info nvml.PciInfo
+	for i, c := range []byte(fmt.Sprintf("00000000:%02X:00.0", 16+index)) {
+		info.BusId[i] = int8(c)
+	}
+	return info
+}
+
+// CUDA's numbers are not the driver's: the fastest is first, and one is left out.
+func TestDevicesInCUDAsOrder(t *testing.T) {
+	a := machine(3, nil)
+	open := a.open
+	a.open = func(name string) (bindings.Info, error) {
+		info, err := open(name)
+		switch name {
+		case "cuda:0":
+			info.PCIBusID = "00000000:12:00.0"
+		case "cuda:1":
+			info.PCIBusID = "00000000:10:00.0"
+		case "cuda:2":
+			return bindings.Info{}, &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "there are 2 CUDA devices"}
+		}
+		return info, err
+	}
+	gpus := report(t, a).Devices[1:4]
+	for i, want := range []string{"cuda:1", "GPU 1", "cuda:0"} {
+		require.Equal(t, want, gpus[i].Name)
+		require.Equal(t, fmt.Sprintf("GPU-%d", i), gpus[i].UUID)
+		require.Equal(t, i != 1, gpus[i].Usable)
+	}
+	require.Contains(t, gpus[1].Missing[0], "CUDA_VISIBLE_DEVICES")
 }
 
 func report(t *testing.T, a *app) deviceReport {
@@ -104,16 +140,16 @@ func TestDevicesWithGPUs(t *testing.T) {
 		Name: "cuda:1", Usable: true, Description: "NVIDIA H100", ISA: "sm_90", UUID: "GPU-1",
 		MemoryTotal: 80 * gib, MemoryFree: 78 * gib, Utilization: &busy,
 	}, second)
-	require.Equal(t, deviceStatus{Name: "simt", Missing: []string{"no libllama4_simt.so: this version comes without it"}}, simt)
+	require.Equal(t, deviceStatus{Name: "simt", Missing: []string{"no libllama4_simt.so: build it"}}, simt)
 
 	text := runWith(t, machine(2, nil), "devices").stdout
 	require.Contains(t, text, "library  0.1.0, ABI 1, /lib/libllama4.so\ndriver   NVIDIA 580.65.06, CUDA 13.0\n")
 	require.Contains(t, text, "cuda:1   NVIDIA H100, sm_90, 78.0 GiB free of 80.0 GiB, 37% in use\n")
-	require.Contains(t, text, "simt     cannot be used\n         missing: no libllama4_simt.so: this version comes without it\n")
+	require.Contains(t, text, "simt     cannot be used\n         missing: no libllama4_simt.so: build it\n")
 }
 
 func TestDevicesThatCannotBeUsed(t *testing.T) {
-	missing := &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "no libllama4_cuda.so: this version comes without it"}
+	missing := &bindings.Error{Op: "device_open", Code: bindings.ErrNoDevice, Message: "no libllama4_cuda.so: build it"}
 	for name, row := range map[string]struct {
 		app  *app
 		want []string

@@ -81,7 +81,7 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 		}
 		f.device = text
 		return nil
-	}}, "device", "where to run: auto, cpu, cuda, cuda:N or simt")
+	}}, "device", "where to run: auto, cpu, cuda, cuda:N or simt (an emulated GPU, for tests)")
 	f.registerCompute(cmd)
 	flags.Var(&value{text: f.quant, kind: "name", set: func(text string) error {
 		if !slices.Contains(quantizations, text) {

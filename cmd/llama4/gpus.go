@@ -23,8 +23,8 @@ func (a *app) snapshot() (*discover.Snapshot, error) {
 // a GPU. That it has none goes without saying.
 func (a *app) warnOfIdleGPU(m *llama4.Model) {
 	info, err := m.Device()
-	if err != nil || info.Threads == 0 {
-		return // a GPU's has no threads
+	if err != nil || !info.CPU() {
+		return
 	}
 	gpu := a.idleGPU()
 	if gpu == "" {

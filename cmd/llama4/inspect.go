@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/bindings/discover"
 	"github.com/llama4go/llama4go/llama4"
 	"github.com/llama4go/llama4go/llama4/safetensors"
 )
@@ -33,6 +34,7 @@ func (a *app) inspectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			r.GPU = a.roomFor(r.Weights.Total + r.KVCache.Paged)
 			if asJSON {
 				return a.printJSON(r)
 			}
@@ -67,6 +69,7 @@ type inspection struct {
 	Weights       weightBytes      `json:"weights"`
 	KVCache       cacheBytes       `json:"kv_cache"`
 	Files         []fileBytes      `json:"files"`
+	GPU           *gpuRoom         `json:"gpu,omitempty"` // absent where there is none
 	Tokenizer     bool             `json:"tokenizer"`
 	ChatTemplate  bool             `json:"chat_template"`
 	tieEmbeddings bool
@@ -114,6 +117,31 @@ type cacheBytes struct {
 type fileBytes struct {
 	Name  string `json:"name"`
 	Bytes int64  `json:"bytes"` // of its tensors
+}
+
+// gpuRoom says which GPU of this machine has the memory free for weights and cache:
+// the one with the most, by its UUID for CUDA_VISIBLE_DEVICES.
+type gpuRoom struct {
+	Fits bool   `json:"fits"`
+	UUID string `json:"uuid,omitempty"`
+	Text string `json:"text"`
+}
+
+// roomFor looks for a GPU with bytes free, nil where there is no GPU.
+func (a *app) roomFor(bytes int64) *gpuRoom {
+	s, err := a.snapshot()
+	if err != nil || len(s.GPUs) == 0 {
+		return nil
+	}
+	places, err := discover.FitsIn(s.GPUs, uint64(bytes))
+	if err != nil {
+		return &gpuRoom{Text: oneLine(err.Error())}
+	}
+	p := places[0]
+	return &gpuRoom{
+		Fits: true, UUID: p.UUID,
+		Text: fmt.Sprintf("fits on GPU %d, %s, with %s free of %s", p.GPU, p.Name, size(int64(p.Free)), size(int64(p.Total))),
+	}
 }
 
 // inspect reads the headers of a checkpoint.

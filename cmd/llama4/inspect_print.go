@@ -54,6 +54,9 @@ func (r *inspection) print(out io.Writer) error {
 	r.printParts(&text)
 	text.WriteString("\n")
 	r.printCache(&text)
+	if r.GPU != nil {
+		fmt.Fprintf(&text, "\nGPU: %s\n", r.GPU.Text)
+	}
 	_, err := io.WriteString(out, text.String())
 	return err
 }

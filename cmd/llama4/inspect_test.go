@@ -147,3 +147,16 @@ func TestWithoutLibrary(t *testing.T) {
 		})
 	}
 }
+
+// Where there are GPUs, inspect says whether one has room.
+func TestInspectGPU(t *testing.T) {
+	require.Nil(t, machine(-1, nil).roomFor(1))
+	require.Nil(t, machine(0, nil).roomFor(1))
+	require.Equal(t, &gpuRoom{Fits: true, UUID: "GPU-0", Text: "fits on GPU 0, NVIDIA H100, with 78.0 GiB free of 80.0 GiB"},
+		machine(2, nil).roomFor(78*gib))
+	room := machine(1, nil).roomFor(79 * gib)
+	require.False(t, room.Fits)
+	require.Contains(t, room.Text, "needs 79.0 GiB, the largest free is 78.0 GiB on GPU 0")
+	o := runWith(t, machine(1, nil), "inspect")
+	require.Contains(t, o.stdout, "\nGPU: fits on GPU 0, NVIDIA H100, with 78.0 GiB free of 80.0 GiB\n")
+}

@@ -42,6 +42,15 @@
 // math/rand/v2), whatever is drawn. The same seed, parameters and logits give the
 // same ids, whatever else the process does.
 //
+// # On a device
+//
+// [Sampler.Draw] hands a step of a sampler without bias and penalties to the
+// operation sample of package bindings, as a Model does. It chooses by the same
+// rules and the same random numbers, in coarser units: masses are multiples of
+// 2^-40 of the most likely token's, a draw is one of 2^24, and parameters are
+// float32. So it may differ from Next where a draw is that close to the border of
+// two tokens.
+//
 // # Speed
 //
 // A step over the vocabulary of Llama 4 (202,048 tokens) reads the logits once for

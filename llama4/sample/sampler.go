@@ -80,10 +80,6 @@ func (s *Sampler) Observe(id int32) {
 
 func (s *Sampler) known(id int32) bool { return id >= 0 && int(id) < s.vocab }
 
-// Greedy says whether Next is nothing but the largest of the logits, ties by the
-// lowest id, so that a caller may leave that to the device.
-func (s *Sampler) Greedy() bool { return s.params.Temperature == 0 && !s.adjusts() }
-
 // adjusts says whether the logits change before they are compared.
 func (s *Sampler) adjusts() bool { return len(s.bias) > 0 || s.past.answer }
 

@@ -112,7 +112,7 @@ func TestNextLeavesLogits(t *testing.T) {
 	}
 }
 
-func TestGreedy(t *testing.T) {
+func TestPlain(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*Params)
@@ -121,7 +121,7 @@ func TestGreedy(t *testing.T) {
 		{"default", func(*Params) {}, true},
 		{"filters do not matter", func(p *Params) { p.TopK, p.TopP, p.MinP = 5, 0.5, 0.5 }, true},
 		{"bias of 0", func(p *Params) { p.LogitBias = map[int32]float64{3: 0} }, true},
-		{"temperature", func(p *Params) { p.Temperature = 0.1 }, false},
+		{"temperature", func(p *Params) { p.Temperature = 0.1 }, true},
 		{"bias", func(p *Params) { p.LogitBias = map[int32]float64{3: 1} }, false},
 		{"repetition", func(p *Params) { p.RepetitionPenalty = 1.1 }, false},
 		{"presence", func(p *Params) { p.PresencePenalty = 0.1 }, false},
@@ -129,7 +129,7 @@ func TestGreedy(t *testing.T) {
 	} {
 		p := Default()
 		c.change(&p)
-		require.Equal(t, c.want, newSampler(t, p, 10).Greedy(), c.name)
+		require.Equal(t, c.want, newSampler(t, p, 10).Plain(), c.name)
 	}
 }
 
