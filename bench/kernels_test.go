@@ -2,192 +2,248 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/bindings/optest"
 )
 
-// BenchmarkMatmul is the QKV projection of a layer: [T, 5120] by [7168, 5120].
-func BenchmarkMatmul(b *testing.B) {
-	const n = (heads + 2*kvHeads) * headDim
-	for _, tokens := range []int64{1, 4, 64, 512} {
-		for _, compute := range []bindings.Compute{bindings.ComputeF32, bindings.ComputeAuto} {
-			b.Run(fmt.Sprintf("%v/tokens=%d", compute, tokens), func(b *testing.B) {
-				r := newRig(b)
-				args := &bindings.MatmulArgs{
-					Compute: compute, X: r.normal(bindings.F32, tokens, hidden),
-					Weights: []bindings.Weight{{Data: r.normal(bindings.BF16, n, hidden)}},
-					Out:     r.empty(bindings.F32, tokens, n),
+// BenchmarkKernels measures every operation at the shapes of shapes_test.go.
+func BenchmarkKernels(b *testing.B) {
+	d, err := openDevice()
+	require.NoError(b, err)
+	info, err := d.Info()
+	require.NoError(b, err)
+	p := planFor(info)
+	if testing.Short() {
+		p = p.short()
+	}
+	for _, s := range p.shapes() {
+		b.Run(s.name(), func(b *testing.B) { benchmark(b, s) })
+	}
+}
+
+// builders make the job of a shape, by operation.
+var builders = map[string]func(*rig, shape) job{
+	"Attention":     attention,
+	"Embed":         embed,
+	"GroupedMatmul": groupedMatmul,
+	"LogSoftmax":    logSoftmax,
+	"Logits":        logits,
+	"Matmul":        matmul,
+	"QKVEpilogue":   qkvEpilogue,
+	"RMSNorm":       rmsNorm,
+	"Router":        router,
+	"Sample":        sample,
+	"SwiGLU":        swiglu,
+	"TopK":          topK,
+}
+
+// ends picks a few of n: both ends, their neighbours and the middle.
+func ends(n int) []int64 {
+	var out []int64
+	for _, i := range []int{0, 1, n / 2, n - 2, n - 1} {
+		if i >= 0 && i < n && (len(out) == 0 || int64(i) > out[len(out)-1]) {
+			out = append(out, int64(i))
+		}
+	}
+	return out
+}
+
+// columns picks elements of a row.
+func columns(row []float32, which []int64) []float32 {
+	out := make([]float32, len(which))
+	for i, c := range which {
+		out[i] = row[c]
+	}
+	return out
+}
+
+// outputs are some rows of a stored matrix of row-major weights [N, K].
+func outputs(w operand, which []int64, k int) optest.Matrix {
+	m := optest.Matrix{N: len(which), K: k}
+	for _, n := range which {
+		m.Data = append(m.Data, w.slice(n*int64(k), int64(k))...)
+	}
+	return m
+}
+
+func matmul(r *rig, s shape) job {
+	m, n, k := s.dims["m"], s.dims["n"], s.dims["k"]
+	x, w := r.random(r.act, 1, m, k), r.random(bindings.BF16, scaleOf(k), n, k)
+	args := &bindings.MatmulArgs{
+		X: x.Tensor, Weights: []bindings.Weight{{Data: w.Tensor}}, Out: r.empty(r.act, m, n),
+	}
+	return job{
+		flops: 2 * float64(m) * float64(n) * float64(k),
+		bytes: float64(x.Bytes() + w.Bytes() + args.Out.Bytes()),
+		run:   func() error { return r.stream.Matmul(args) },
+		check: func() error {
+			chosen := ends(n)
+			for _, t := range ends(m) {
+				want := optest.Matmul(x.slice(t*int64(k), int64(k)), []optest.Matrix{outputs(w, chosen, k)}, nil, r.precision(r.act))
+				if err := optest.Difference(columns(r.row(args.Out, t), chosen), want); err != nil {
+					return err
 				}
-				t := float64(tokens)
-				r.measure(2*t*n*hidden, 2*n*hidden+4*t*(n+hidden), func() error { return r.stream.Matmul(args) })
-			})
+			}
+			return nil
+		},
+	}
+}
+
+func logits(r *rig, s shape) job {
+	rows, n, k := s.dims["rows"], s.dims["n"], s.dims["k"]
+	x, w := r.random(r.act, 1, rows, k), r.random(bindings.BF16, scaleOf(k), n, k)
+	which := make([]int32, rows)
+	for i := range which {
+		which[i] = int32(i)
+	}
+	args := &bindings.LogitsArgs{
+		X: x.Tensor, Rows: r.int32s(which...), Weight: bindings.Weight{Data: w.Tensor}, Out: r.empty(bindings.F32, rows, n),
+	}
+	return job{
+		flops: 2 * float64(rows) * float64(n) * float64(k),
+		bytes: float64(x.Bytes() + w.Bytes() + args.Out.Bytes()),
+		run:   func() error { return r.stream.Logits(args) },
+		check: func() error {
+			chosen := ends(n)
+			for _, t := range ends(rows) {
+				want := optest.Logits(x.slice(t*int64(k), int64(k)), []int32{0}, outputs(w, chosen, k), r.info.BF16Dot)
+				if err := optest.Difference(columns(r.row(args.Out, t), chosen), want); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// routing sends each token to an expert at random, and lists the rows by expert.
+func (r *rig) routing(tokens, experts int) (offsets, rows []int32) {
+	of := make([][]int32, experts)
+	for t := range tokens {
+		e := r.rng.IntN(experts)
+		of[e] = append(of[e], int32(t))
+	}
+	offsets = []int32{0}
+	for _, list := range of {
+		rows = append(rows, list...)
+		offsets = append(offsets, int32(len(rows)))
+	}
+	return offsets, rows
+}
+
+// groupedMatmul is gate_up, which gathers, scales and gates, or down, which
+// scatters: as a layer calls them.
+func groupedMatmul(r *rig, s shape) job {
+	tokens, experts, n, k := s.dims["tokens"], s.dims["experts"], s.dims["n"], s.dims["k"]
+	up := s.kind == "gate_up"
+	offsets, rows := r.routing(tokens, experts)
+	x, w := r.random(r.act, 1, tokens, k), r.random(bindings.BF16, scaleOf(k), experts, k, n)
+	args := &bindings.GroupedMatmulArgs{
+		SwiGLU: up, X: x.Tensor, Weight: bindings.Weight{Data: w.Tensor, Layout: bindings.LayoutKN},
+		Offsets: r.int32s(offsets...),
+	}
+	var scores operand
+	if up {
+		scores = r.random(bindings.F32, 1, tokens)
+		args.Gather, args.RowScores, args.Out = r.int32s(rows...), scores.Tensor, r.empty(r.act, tokens, n/2)
+	} else {
+		args.Scatter, args.Out = r.int32s(rows...), r.empty(r.act, tokens, n)
+	}
+	used := 0
+	for e := range experts {
+		if offsets[e] < offsets[e+1] {
+			used++
 		}
 	}
-}
-
-// BenchmarkGroupedMatmul is gate and up of four experts: rows shared out evenly.
-func BenchmarkGroupedMatmul(b *testing.B) {
-	const experts = 4
-	for _, tokens := range []int64{1, 4, 512} {
-		b.Run(fmt.Sprintf("tokens=%d", tokens), func(b *testing.B) {
-			r := newRig(b)
-			offsets, rows := make([]int32, experts+1), make([]int32, tokens)
-			for i := range rows {
-				rows[i] = int32(i)
-			}
-			for e := range offsets {
-				offsets[e] = int32(int64(e) * tokens / experts)
-			}
-			args := &bindings.GroupedMatmulArgs{
-				SwiGLU: true, X: r.normal(bindings.F32, tokens, hidden),
-				Weight: bindings.Weight{
-					Data: r.normal(bindings.BF16, experts, hidden, 2*expertF), Layout: bindings.LayoutKN,
-				},
-				Offsets: r.int32s(offsets...), Gather: r.int32s(rows...),
-				RowScores: r.normal(bindings.F32, tokens), Out: r.empty(bindings.F32, tokens, expertF),
-			}
-			used := min(tokens, experts)
-			r.measure(2*float64(tokens)*2*expertF*hidden, float64(used)*2*2*expertF*hidden,
-				func() error { return r.stream.GroupedMatmul(args) })
-		})
-	}
-}
-
-// BenchmarkAttention is prefill and decode, global and chunked, one sequence.
-func BenchmarkAttention(b *testing.B) {
-	for _, c := range []struct {
-		name          string
-		fresh, past   int
-		chunk, window int // window: keys that the last query sees
-	}{
-		{"prefill/global", 512, 3584, 0, 4096},
-		{"prefill/chunked", 512, chunk + 3584, chunk, 4096},
-		{"decode/global/past=4096", 1, 4095, 0, 4096},
-		{"decode/global/past=32768", 1, 32767, 0, 32768},
-		{"decode/chunked/past=32768", 1, 32768 - 1, chunk, chunk},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			r := newRig(b)
-			args := &bindings.AttentionArgs{
-				Scale: 0.088, Chunk: c.chunk, Batch: r.batch(c.fresh, c.past),
-				Q: r.normal(bindings.F32, int64(c.fresh), heads, headDim), KV: r.kv(c.fresh + c.past),
-				Out: r.empty(bindings.F32, int64(c.fresh), heads, headDim),
-			}
-			pairs := float64(c.fresh) * (float64(c.window) - float64(c.fresh-1)/2)
-			r.measure(4*pairs*heads*headDim, 2*2*float64(c.window)*kvHeads*headDim,
-				func() error { return r.stream.Attention(args) })
-		})
-	}
-}
-
-// BenchmarkQKVEpilogue rotates, normalises and caches.
-func BenchmarkQKVEpilogue(b *testing.B) {
-	for _, tokens := range []int{1, 512} {
-		b.Run(fmt.Sprintf("tokens=%d", tokens), func(b *testing.B) {
-			r := newRig(b)
-			const width = (heads + 2*kvHeads) * headDim
-			args := &bindings.QKVEpilogueArgs{
-				QKNorm: true, QKNormEps: 1e-5, Batch: r.batch(tokens, 0),
-				QKV:     r.normal(bindings.F32, int64(tokens), width),
-				InvFreq: r.normal(bindings.F32, headDim/2),
-				Q:       r.empty(bindings.F32, int64(tokens), heads, headDim), KV: r.kv(tokens),
-			}
-			r.measure(0, float64(tokens)*width*(4+4), func() error { return r.stream.QKVEpilogue(args) })
-		})
-	}
-}
-
-// BenchmarkRouter is Maverick's, with 128 experts.
-func BenchmarkRouter(b *testing.B) {
-	const experts = 128
-	for _, tokens := range []int64{1, 512} {
-		b.Run(fmt.Sprintf("tokens=%d", tokens), func(b *testing.B) {
-			r := newRig(b)
-			args := &bindings.RouterArgs{
-				TopK: 1, X: r.normal(bindings.F32, tokens, hidden), Weight: r.normal(bindings.BF16, experts, hidden),
-				Logits:  r.empty(bindings.F32, tokens, experts),
-				Experts: r.empty(bindings.I32, tokens, 1), Scores: r.empty(bindings.F32, tokens, 1),
-				Offsets:   r.empty(bindings.I32, experts+1),
-				RowTokens: r.empty(bindings.I32, tokens), RowScores: r.empty(bindings.F32, tokens),
-			}
-			t := float64(tokens)
-			r.measure(2*t*experts*hidden, 2*experts*hidden+4*t*hidden, func() error { return r.stream.Router(args) })
-		})
-	}
-}
-
-// BenchmarkRows are the operations that only pass over activations.
-func BenchmarkRows(b *testing.B) {
-	const tokens = 512
-	b.Run("Embed", func(b *testing.B) {
-		r := newRig(b)
-		args := &bindings.EmbedArgs{
-			IDs: r.int32s(make([]int32, tokens)...), Table: r.normal(bindings.BF16, 1024, hidden),
-			Out: r.empty(bindings.F32, tokens, hidden),
+	check := func(row int64) error {
+		e := int64(0)
+		for int64(offsets[e+1]) <= row {
+			e++
 		}
-		r.measure(0, tokens*hidden*(2+4), func() error { return r.stream.Embed(args) })
-	})
-	b.Run("RMSNorm", func(b *testing.B) {
-		r := newRig(b)
-		args := &bindings.RMSNormArgs{
-			Eps: 1e-5, X: r.normal(bindings.F32, tokens, hidden), Add: r.normal(bindings.F32, tokens, hidden),
-			Weight: r.normal(bindings.F32, hidden), Out: r.empty(bindings.F32, tokens, hidden),
+		g := optest.Grouped{SwiGLU: up, Offsets: []int32{0, 1}, Precision: r.precision(r.act)}
+		source, target := row, int64(rows[row])
+		if up {
+			source, target = target, row
+			g.RowScores = []float64{scores.at(row)}
 		}
-		r.measure(0, tokens*hidden*4*4, func() error { return r.stream.RMSNorm(args) })
-	})
-	b.Run("SwiGLU", func(b *testing.B) {
-		r := newRig(b)
-		args := &bindings.SwiGLUArgs{
-			GateUp: r.normal(bindings.F32, tokens, 2*expertF), Out: r.empty(bindings.F32, tokens, expertF),
+		g.X = x.slice(source*int64(k), int64(k))
+		chosen := ends(int(args.Out.Dim(1)))
+		m := optest.Matrix{K: k}
+		for half := range n / int(args.Out.Dim(1)) { // gates, then ups
+			for _, c := range chosen {
+				c += int64(half) * args.Out.Dim(1)
+				for i := range int64(k) {
+					m.Data = append(m.Data, w.at((e*int64(k)+i)*int64(n)+c))
+				}
+				m.N++
+			}
 		}
-		r.measure(0, tokens*expertF*3*4, func() error { return r.stream.SwiGLU(args) })
-	})
-}
-
-// BenchmarkSampling is what a token needs at Llama 4's vocabulary.
-func BenchmarkSampling(b *testing.B) {
-	b.Run("Logits", func(b *testing.B) {
-		r := newRig(b)
-		args := &bindings.LogitsArgs{
-			X: r.normal(bindings.F32, 1, hidden), Rows: r.int32s(0),
-			Weight: bindings.Weight{Data: r.normal(bindings.BF16, vocab, hidden)}, Out: r.empty(bindings.F32, 1, vocab),
-		}
-		r.measure(2*vocab*hidden, 2*vocab*hidden, func() error { return r.stream.Logits(args) })
-	})
-	b.Run("LogSoftmax", func(b *testing.B) {
-		r := newRig(b)
-		args := &bindings.LogSoftmaxArgs{X: r.normal(bindings.F32, 1, vocab), Out: r.empty(bindings.F32, 1, vocab)}
-		r.measure(0, 2*4*vocab, func() error { return r.stream.LogSoftmax(args) })
-	})
-	b.Run("TopK", func(b *testing.B) {
-		r := newRig(b)
-		args := &bindings.TopKArgs{
-			X: r.normal(bindings.F32, 1, vocab), Values: r.empty(bindings.F32, 1, 8), Indices: r.empty(bindings.I32, 1, 8),
-		}
-		r.measure(0, 4*vocab, func() error { return r.stream.TopK(args) })
-	})
-}
-
-// batch is one sequence with fresh tokens after past ones.
-func (r *rig) batch(fresh, past int) bindings.Batch {
-	return bindings.Batch{
-		Sequences: 1, Tokens: fresh, MaxNew: fresh, MaxContext: fresh + past,
-		SeqStart: r.int32s(0, int32(fresh)), Past: r.int32s(int32(past)),
+		g.Experts = []optest.Matrix{m}
+		return optest.Difference(columns(r.row(args.Out, target), chosen), optest.GroupedMatmul(g))
+	}
+	return job{
+		flops: 2 * float64(tokens) * float64(n) * float64(k),
+		bytes: float64(used)*2*float64(n)*float64(k) + float64(x.Bytes()+args.Out.Bytes()),
+		run:   func() error { return r.stream.GroupedMatmul(args) },
+		check: func() error {
+			for _, row := range ends(tokens) {
+				if err := check(row); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	}
 }
 
-// kv is a cache of 64-token pages for a context.
-func (r *rig) kv(context int) bindings.KV {
-	const pageSize = 64
-	pages := (context + pageSize - 1) / pageSize
-	table := make([]int32, pages)
-	for i := range table {
-		table[i] = int32(i)
+func router(r *rig, s shape) job {
+	tokens, experts, hidden := s.dims["tokens"], s.dims["experts"], s.dims["hidden"]
+	x, w := r.random(r.act, 1, tokens, hidden), r.random(bindings.BF16, scaleOf(hidden), experts, hidden)
+	args := &bindings.RouterArgs{
+		TopK: 1, X: x.Tensor, Weight: w.Tensor, Logits: r.empty(bindings.F32, tokens, experts),
+		Experts: r.empty(bindings.I32, tokens, 1), Scores: r.empty(bindings.F32, tokens, 1),
+		Offsets: r.empty(bindings.I32, experts+1), RowTokens: r.empty(bindings.I32, tokens),
+		RowScores: r.empty(bindings.F32, tokens),
 	}
-	return bindings.KV{
-		K:         r.normal(bindings.BF16, int64(pages), kvHeads, pageSize, headDim),
-		V:         r.normal(bindings.BF16, int64(pages), kvHeads, pageSize, headDim),
-		PageTable: r.int32s(table...).Reshape(1, int64(pages)),
+	return job{
+		flops: 2 * float64(tokens) * float64(experts) * float64(hidden),
+		bytes: float64(x.Bytes() + w.Bytes() + args.Logits.Bytes()),
+		run:   func() error { return r.stream.Router(args) },
+		check: func() error {
+			chosen := ends(experts)
+			for _, t := range ends(tokens) {
+				want := optest.RouterLogits(x.slice(t*int64(hidden), int64(hidden)), outputs(w, chosen, hidden))
+				if err := optest.Difference(columns(r.row(args.Logits, t), chosen), want); err != nil {
+					return err
+				}
+			}
+			return r.checkRouting(args, experts)
+		},
 	}
+}
+
+// checkRouting holds what the router made of its logits against the reference.
+func (r *rig) checkRouting(args *bindings.RouterArgs, experts int) error {
+	got, err := bindings.ReadFloat32s(r.stream, args.Logits)
+	require.NoError(r.b, err)
+	want := optest.Route(got, experts, 1)
+	for _, list := range []struct {
+		name   string
+		tensor bindings.Tensor
+		want   []int32
+	}{{"experts", args.Experts, want.Experts}, {"offsets", args.Offsets, want.Offsets}, {"row_tokens", args.RowTokens, want.RowTokens}} {
+		have := make([]int32, list.tensor.Elements())
+		require.NoError(r.b, bindings.Read(r.stream, list.tensor, have))
+		if !slices.Equal(list.want, have) {
+			return fmt.Errorf("%s: not those of the logits", list.name)
+		}
+	}
+	scores, err := bindings.ReadFloat32s(r.stream, args.Scores)
+	require.NoError(r.b, err)
+	return optest.Difference(scores, want.Scores)
 }

@@ -28,16 +28,17 @@ func Example() {
 	}
 	defer func() { _ = device.Close() }()
 
-	gateUp, result := []float32{1, 2}, []float32{0}
+	gateUp := []bindings.BFloat16{bindings.BF16FromFloat32(1), bindings.BF16FromFloat32(2)}
+	result := []bindings.BFloat16{0}
 	err = ctx.Do(func() error { return swiglu(device, gateUp, result) })
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(result) // silu(1) * 2 = 1.46
+	fmt.Println(result[0].Float32()) // silu(1) * 2 = 1.4621, in bf16 1.4609375
 }
 
-func swiglu(device *bindings.Device, gateUp, result []float32) error {
-	inBytes, outBytes := int64(4*len(gateUp)), int64(4*len(result))
+func swiglu(device *bindings.Device, gateUp, result []bindings.BFloat16) error {
+	inBytes, outBytes := int64(2*len(gateUp)), int64(2*len(result))
 	native, err := cu.MakeStream(cu.NonBlocking)
 	if err != nil {
 		return err
@@ -75,8 +76,8 @@ func swiglu(device *bindings.Device, gateUp, result []float32) error {
 		return err
 	}
 	err = stream.SwiGLU(&bindings.SwiGLUArgs{
-		GateUp: x.Tensor(bindings.F32, 1, int64(len(gateUp))),
-		Out:    y.Tensor(bindings.F32, 1, int64(len(result))),
+		GateUp: x.Tensor(bindings.BF16, 1, int64(len(gateUp))),
+		Out:    y.Tensor(bindings.BF16, 1, int64(len(result))),
 	})
 	if err != nil {
 		return err

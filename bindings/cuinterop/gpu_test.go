@@ -3,7 +3,9 @@
 package cuinterop_test
 
 import (
+	"io"
 	"math"
+	"os"
 	"testing"
 	"unsafe"
 
@@ -17,6 +19,40 @@ import (
 // On a GPU: cu copies to the device, libllama4 computes, cu copies back, all on one
 // stream and in the memory that cu allocated.
 func TestSharedStreamOnGPU(t *testing.T) {
+	needGPU(t)
+	shareStream(t)
+}
+
+// The same with a simulated driver and a simulated libllama4.
+func TestSharedStream(t *testing.T) {
+	again(t, simulated, shareStream)
+}
+
+// The example does what it says, and cannot be run as one everywhere.
+func TestExampleOnGPU(t *testing.T) {
+	needGPU(t)
+	runExample(t)
+}
+
+func TestExample(t *testing.T) {
+	again(t, simulated, runExample)
+}
+
+func runExample(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	before := os.Stdout
+	os.Stdout = write
+	Example()
+	os.Stdout = before
+	require.NoError(t, write.Close())
+	printed, err := io.ReadAll(read)
+	require.NoError(t, err)
+	require.Equal(t, "1.4609375\n", string(printed))
+}
+
+func needGPU(t *testing.T) {
+	t.Helper()
 	if n, err := cu.NumDevices(); err != nil || n == 0 {
 		t.Skipf("no GPU: cu.NumDevices() is %d, %v; %v", n, err, cuinterop.CheckDriver())
 	}
@@ -25,12 +61,6 @@ func TestSharedStreamOnGPU(t *testing.T) {
 		t.Skip("no CUDA backend: ", err)
 	}
 	require.NoError(t, d.Close())
-	shareStream(t)
-}
-
-// The same with a simulated driver and a simulated libllama4.
-func TestSharedStream(t *testing.T) {
-	again(t, simulated, shareStream)
 }
 
 func shareStream(t *testing.T) {
@@ -55,9 +85,9 @@ func shareStream(t *testing.T) {
 
 func computeOnSharedStream(t *testing.T, d *bindings.Device, timer *cuinterop.Timer) {
 	const rows, width = 64, 256
-	in, out := make([]float32, rows*2*width), make([]float32, rows*width)
+	in, out := make([]bindings.BFloat16, rows*2*width), make([]bindings.BFloat16, rows*width)
 	for i := range in {
-		in[i] = float32(i%97)/16 - 3
+		in[i] = bindings.BF16FromFloat32(float32(i%97)/16 - 3)
 	}
 	native, err := cu.MakeStream(cu.NonBlocking)
 	require.NoError(t, err)
@@ -67,25 +97,25 @@ func computeOnSharedStream(t *testing.T, d *bindings.Device, timer *cuinterop.Ti
 	defer func() { require.NoError(t, stream.Close()) }()
 	require.Equal(t, native, cuinterop.Stream(stream))
 
-	from, free := allocate(t, d, int64(4*len(in)))
+	from, free := allocate(t, d, int64(2*len(in)))
 	defer free()
-	to, free := allocate(t, d, int64(4*len(out)))
+	to, free := allocate(t, d, int64(2*len(out)))
 	defer free()
 	require.NoError(t, timer.Start(native))
-	require.NoError(t, cu.MemcpyHtoDAsync(cuinterop.DevicePtr(from), unsafe.Pointer(&in[0]), int64(4*len(in)), native))
+	require.NoError(t, cu.MemcpyHtoDAsync(cuinterop.DevicePtr(from), unsafe.Pointer(&in[0]), int64(2*len(in)), native))
 	require.NoError(t, stream.SwiGLU(&bindings.SwiGLUArgs{
-		GateUp: from.Tensor(bindings.F32, rows, 2*width), Out: to.Tensor(bindings.F32, rows, width),
+		GateUp: from.Tensor(bindings.BF16, rows, 2*width), Out: to.Tensor(bindings.BF16, rows, width),
 	}))
-	require.NoError(t, cu.MemcpyDtoHAsync(unsafe.Pointer(&out[0]), cuinterop.DevicePtr(to), int64(4*len(out)), native))
+	require.NoError(t, cu.MemcpyDtoHAsync(unsafe.Pointer(&out[0]), cuinterop.DevicePtr(to), int64(2*len(out)), native))
 	require.NoError(t, timer.Stop(native))
 	require.NoError(t, native.Synchronize())
 
 	for i, got := range out {
 		row, column := i/width, i%width
-		gate, up := float64(in[row*2*width+column]), float64(in[row*2*width+width+column])
+		gate, up := float64(in[row*2*width+column].Float32()), float64(in[row*2*width+width+column].Float32())
 		want := gate / (1 + math.Exp(-gate)) * up
-		// A few operations in fp32, of 6e-8 each, with a fast exponential.
-		require.InDelta(t, want, got, 1e-5*(1+math.Abs(want)), "row %d, column %d", row, column)
+		// The rounding to bf16, 2^-8 at most, above what a few operations in fp32 add.
+		require.InDelta(t, want, got.Float32(), 1.01/256*math.Abs(want), "row %d, column %d", row, column)
 	}
 }
 

@@ -190,3 +190,29 @@ func (d *Discoverer) lookup(symbol string) bool {
 	}
 	return has
 }
+
+// ByPCIBusID returns the GPU in a place on the PCI bus, nil if there is none.
+// It joins what CUDA says of a device with what the driver says of a GPU, which
+// number them differently. CUDA writes domains with four digits ("0000:C1:00.0"),
+// NVML with eight: the numbers are compared.
+func (s *Snapshot) ByPCIBusID(id string) *GPU {
+	want, ok := parsePCI(id)
+	if !ok {
+		return nil
+	}
+	for i := range s.GPUs {
+		if have, ok := parsePCI(s.GPUs[i].PCIBusID); ok && have == want {
+			return &s.GPUs[i]
+		}
+	}
+	return nil
+}
+
+// pciPlace is a domain, a bus and a device on it. GPUs are function 0.
+type pciPlace struct{ domain, bus, device uint32 }
+
+func parsePCI(id string) (pciPlace, bool) {
+	var p pciPlace
+	n, err := fmt.Sscanf(id, "%x:%x:%x", &p.domain, &p.bus, &p.device)
+	return p, err == nil && n == 3
+}

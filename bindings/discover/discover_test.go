@@ -37,12 +37,14 @@ func TestSnapshot(t *testing.T) {
 			Memory:            &discover.Memory{Total: 80 * gib, Free: 78 * gib, Used: 2 * gib},
 			Utilization:       &discover.Utilization{GPU: 37, Memory: 21},
 			PowerWatts:        123.456, ClockMHz: 1410, MaxClockMHz: 1980,
+			MemoryClockMHz: 2619, PowerState: "P2", PowerLimitWatts: 700,
 		}, {
 			Index: 1, Name: "Mock NVIDIA A100-SXM4-40GB", UUID: devices[1].UUID, PCIBusID: "00000000:01:00.0",
 			ComputeCapability: discover.Version{Major: 8},
 			Memory:            &discover.Memory{Total: 40 * gib, Free: 38 * gib, Used: 2 * gib},
 			Utilization:       &discover.Utilization{GPU: 37, Memory: 21},
 			PowerWatts:        123.456, ClockMHz: 1410, MaxClockMHz: 1980,
+			MemoryClockMHz: 2619, PowerState: "P2", PowerLimitWatts: 700,
 		}},
 	}, s)
 	require.Len(t, api.InitCalls(), 1)
@@ -147,12 +149,14 @@ func TestFunctionsThatTheLibraryLacksAreNotCalled(t *testing.T) {
 	api, devices := machine(t, gpus.H100_SXM5_80GB)
 	without(api, "nvmlSystemGetCudaDriverVersion", "nvmlDeviceGetPciInfo", "nvmlDeviceGetCudaComputeCapability",
 		"nvmlDeviceGetMemoryInfo", "nvmlDeviceGetUtilizationRates", "nvmlDeviceGetPowerUsage",
-		"nvmlDeviceGetClockInfo", "nvmlDeviceGetMaxClockInfo", "nvmlDeviceGetMigMode")
+		"nvmlDeviceGetClockInfo", "nvmlDeviceGetMaxClockInfo", "nvmlDeviceGetMigMode",
+		"nvmlDeviceGetPerformanceState", "nvmlDeviceGetEnforcedPowerLimit")
 	api.SystemGetCudaDriverVersionFunc = nil
 	d := devices[0]
 	d.GetPciInfoFunc, d.GetCudaComputeCapabilityFunc, d.GetMemoryInfoFunc = nil, nil, nil
 	d.GetUtilizationRatesFunc, d.GetPowerUsageFunc = nil, nil
 	d.GetClockInfoFunc, d.GetMaxClockInfoFunc, d.GetMigModeFunc = nil, nil, nil
+	d.GetPerformanceStateFunc, d.GetEnforcedPowerLimitFunc = nil, nil
 	s := snapshot(t, api)
 	require.Equal(t, []discover.GPU{{Name: "NVIDIA H100 80GB HBM3", UUID: d.UUID}}, s.GPUs)
 	require.Zero(t, s.CUDAVersion)
@@ -179,12 +183,16 @@ func TestUnsupportedValuesStayUnknown(t *testing.T) {
 	d.GetMemoryInfoFunc = func() (nvml.Memory, nvml.Return) { return nvml.Memory{}, nvml.ERROR_NOT_SUPPORTED }
 	d.GetUtilizationRatesFunc = func() (nvml.Utilization, nvml.Return) { return nvml.Utilization{}, nvml.ERROR_NOT_SUPPORTED }
 	d.GetPowerUsageFunc = func() (uint32, nvml.Return) { return 0, nvml.ERROR_NOT_SUPPORTED }
+	d.GetPerformanceStateFunc = func() (nvml.Pstates, nvml.Return) { return nvml.PSTATE_UNKNOWN, nvml.SUCCESS }
+	d.GetEnforcedPowerLimitFunc = func() (uint32, nvml.Return) { return 0, nvml.ERROR_NOT_SUPPORTED }
 	d.GetMigModeFunc = func() (int, int, nvml.Return) { return 0, 0, nvml.ERROR_NOT_SUPPORTED }
 	s := snapshot(t, api)
 	require.Len(t, s.GPUs, 1)
 	require.Nil(t, s.GPUs[0].Memory)
 	require.Nil(t, s.GPUs[0].Utilization)
 	require.Zero(t, s.GPUs[0].PowerWatts)
+	require.Empty(t, s.GPUs[0].PowerState)
+	require.Zero(t, s.GPUs[0].PowerLimitWatts)
 	require.False(t, s.GPUs[0].MIG)
 }
 
@@ -279,7 +287,8 @@ func TestJSON(t *testing.T) {
 	require.JSONEq(t, `{"driver_version":"580.65.06","cuda_version":"13.0","gpus":[{"index":0,
 		"name":"NVIDIA H100 80GB HBM3","uuid":"GPU-0","pci_bus_id":"00000000:00:00.0","compute_capability":"9.0",
 		"memory":{"total":85899345920,"free":83751862272,"used":2147483648},"utilization":{"gpu":37,"memory":21},
-		"power_watts":123.456,"clock_mhz":1410,"max_clock_mhz":1980}]}`, string(got))
+		"power_watts":123.456,"clock_mhz":1410,"max_clock_mhz":1980,"memory_clock_mhz":2619,"power_state":"P2",
+		"power_limit_watts":700}]}`, string(got))
 }
 
 // The real library: without a driver an error and a living process, with one a
@@ -305,4 +314,20 @@ func TestDefault(t *testing.T) {
 		t.Logf("%+v", g)
 	}
 	require.NoError(t, d.Close())
+}
+
+// CUDA and the driver number GPUs differently; the place on the bus joins them.
+func TestByPCIBusID(t *testing.T) {
+	s := &discover.Snapshot{GPUs: []discover.GPU{
+		{Index: 0, PCIBusID: "00000000:17:00.0"}, {Index: 1, PCIBusID: "00000000:C1:00.0"},
+		{Index: 2, PCIBusID: "00010000:C1:00.0"}, {Index: 3},
+	}}
+	for id, want := range map[string]int{
+		"00000000:C1:00.0": 1, "0000:C1:00.0": 1, "0000:c1:00.0": 1, "00000000:17:00.0": 0, "00010000:C1:00.0": 2,
+	} {
+		require.Equal(t, want, s.ByPCIBusID(id).Index, id)
+	}
+	for _, id := range []string{"", "0000:18:00.0", "GPU-0", "0000:C1"} {
+		require.Nil(t, s.ByPCIBusID(id), id)
+	}
 }

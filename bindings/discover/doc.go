@@ -31,7 +31,8 @@
 // counts those that CUDA_VISIBLE_DEVICES leaves, and counts the fastest first
 // unless CUDA_DEVICE_ORDER=PCI_BUS_ID is set. With several models in one machine
 // [GPU.Index] is therefore not always the N of "cuda:N"; the UUID and the PCI bus
-// id name the same GPU in both, and CUDA_VISIBLE_DEVICES accepts UUIDs.
+// id name the same GPU in both, [Snapshot.ByPCIBusID] finds it, and
+// CUDA_VISIBLE_DEVICES accepts UUIDs.
 //
 // # Multi-Instance GPUs
 //

@@ -26,6 +26,13 @@ type GPU struct {
 	PowerWatts  float64      `json:"power_watts,omitempty"`   // drawn now; 0 if unknown
 	ClockMHz    int          `json:"clock_mhz,omitempty"`     // of the SMs now; 0 if unknown
 	MaxClockMHz int          `json:"max_clock_mhz,omitempty"` // of the SMs; 0 if unknown
+	// MemoryClockMHz is that of the memory now; 0 if unknown.
+	MemoryClockMHz int `json:"memory_clock_mhz,omitempty"`
+	// PowerState is "P0", the fastest, to "P15"; empty if unknown.
+	PowerState string `json:"power_state,omitempty"`
+	// PowerLimitWatts is what the GPU keeps below by lowering its clocks; 0 if
+	// unknown.
+	PowerLimitWatts float64 `json:"power_limit_watts,omitempty"`
 	// MIG says that the GPU is in MIG mode: only its Instances can be used.
 	MIG       bool       `json:"mig,omitempty"`
 	Instances []Instance `json:"instances,omitempty"`
@@ -147,10 +154,23 @@ func (d *Discoverer) readLoad(handle nvml.Device, gpu *GPU) {
 		if mhz, ret := handle.GetClockInfo(nvml.CLOCK_SM); ret == nvml.SUCCESS {
 			gpu.ClockMHz = int(mhz)
 		}
+		if mhz, ret := handle.GetClockInfo(nvml.CLOCK_MEM); ret == nvml.SUCCESS {
+			gpu.MemoryClockMHz = int(mhz)
+		}
 	}
 	if d.lookup("nvmlDeviceGetMaxClockInfo") {
 		if mhz, ret := handle.GetMaxClockInfo(nvml.CLOCK_SM); ret == nvml.SUCCESS {
 			gpu.MaxClockMHz = int(mhz)
+		}
+	}
+	if d.lookup("nvmlDeviceGetPerformanceState") {
+		if state, ret := handle.GetPerformanceState(); ret == nvml.SUCCESS && state <= nvml.PSTATE_15 {
+			gpu.PowerState = fmt.Sprintf("P%d", state)
+		}
+	}
+	if d.lookup("nvmlDeviceGetEnforcedPowerLimit") {
+		if milliwatts, ret := handle.GetEnforcedPowerLimit(); ret == nvml.SUCCESS {
+			gpu.PowerLimitWatts = float64(milliwatts) / 1000
 		}
 	}
 }

@@ -44,8 +44,10 @@ func complete(d *server.Device) {
 	}
 	d.GetPowerUsageFunc = func() (uint32, nvml.Return) { return 123456, nvml.SUCCESS }
 	d.GetClockInfoFunc = func(kind nvml.ClockType) (uint32, nvml.Return) {
-		return map[nvml.ClockType]uint32{nvml.CLOCK_SM: 1410}[kind], nvml.SUCCESS
+		return map[nvml.ClockType]uint32{nvml.CLOCK_SM: 1410, nvml.CLOCK_MEM: 2619}[kind], nvml.SUCCESS
 	}
+	d.GetPerformanceStateFunc = func() (nvml.Pstates, nvml.Return) { return nvml.PSTATE_2, nvml.SUCCESS }
+	d.GetEnforcedPowerLimitFunc = func() (uint32, nvml.Return) { return 700000, nvml.SUCCESS }
 	d.GetMaxClockInfoFunc = func(kind nvml.ClockType) (uint32, nvml.Return) {
 		return map[nvml.ClockType]uint32{nvml.CLOCK_SM: 1980}[kind], nvml.SUCCESS
 	}

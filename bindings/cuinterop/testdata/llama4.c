@@ -69,14 +69,29 @@ static void stream_destroy(ll4_stream *stream) {
   stream->device->open--;
   free(stream);
 }
+/* Finite numbers only. */
+static float widen(uint16_t x) {
+  uint32_t bits = (uint32_t)x << 16;
+  float f;
+  memcpy(&f, &bits, sizeof f);
+  return f;
+}
+static uint16_t to_bf16(float f) {
+  uint32_t bits;
+  memcpy(&bits, &f, sizeof bits);
+  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
 static ll4_status swiglu(ll4_stream *stream, const ll4_swiglu_args *args, ll4_error *error) {
   (void)error;
-  if (!stream->native) return LL4_INVALID_ARGUMENT;
+  if (!stream->native || args->out.dtype != LL4_BF16) return LL4_INVALID_ARGUMENT;
   int64_t width = args->out.shape[1];
   for (int64_t row = 0; row < args->out.shape[0]; row++) {
-    const float *gate = (const float *)args->gate_up.buffer->address + row * 2 * width;
-    float *out = (float *)args->out.buffer->address + row * width;
-    for (int64_t i = 0; i < width; i++) out[i] = gate[i] / (1 + expf(-gate[i])) * gate[width + i];
+    const uint16_t *gate_up = (const uint16_t *)args->gate_up.buffer->address + row * 2 * width;
+    uint16_t *out = (uint16_t *)args->out.buffer->address + row * width;
+    for (int64_t i = 0; i < width; i++) {
+      float gate = widen(gate_up[i]);
+      out[i] = to_bf16(gate / (1 + expf(-gate)) * widen(gate_up[width + i]));
+    }
   }
   return LL4_OK;
 }
