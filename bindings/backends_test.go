@@ -36,6 +36,31 @@ func TestBackendThatWillNotDo(t *testing.T) {
 	}
 }
 
+// Nor is it passed over for a good one that would be found later.
+func TestBrokenBackendBeforeGoodOne(t *testing.T) {
+	if os.Getenv("LLAMA4_TEST_CHILD") != "" {
+		_, err := Open("simt", nil)
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.ErrorContains(t, err, filepath.Join(os.Getenv("LLAMA4_BACKENDS"), "libllama4_simt.so"))
+		return
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("backends are built on Linux")
+	}
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "libllama4_simt.so"), []byte("junk"), 0o644))
+	again(t, "LLAMA4_BACKENDS="+folder)
+}
+
+// again runs a test in a process of its own.
+func again(t *testing.T, env ...string) {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+	child.Env = append(append(os.Environ(), "LLAMA4_TEST_CHILD=1"), env...)
+	out, err := child.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
 // So it is on the loader's own path, which a process has from its start.
 func TestBackendOnLoaderPath(t *testing.T) {
 	if os.Getenv("LLAMA4_TEST_CHILD") != "" {
@@ -51,10 +76,7 @@ func TestBackendOnLoaderPath(t *testing.T) {
 	}
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, backendFile), []byte("junk"), 0o644))
-	child := exec.Command(os.Args[0], "-test.run", "^TestBackendOnLoaderPath$")
-	child.Env = append(os.Environ(), "LLAMA4_TEST_CHILD=1", "LD_LIBRARY_PATH="+folder)
-	out, err := child.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	again(t, "LD_LIBRARY_PATH="+folder)
 }
 
 func fileExists(path string) bool {

@@ -31,7 +31,9 @@ import (
 
 // Graph is work recorded from a stream, to be run many times with one call each.
 // What it does is fixed but for the contents of its buffers, which must stay open
-// as long as it is launched.
+// as long as it is launched. So must the stream that it was recorded from, which
+// holds intermediate results: it may do no other work beside the graph, and wrong
+// values in buffers are found when it is waited for.
 type Graph struct {
 	device  *Device
 	handle  *handle

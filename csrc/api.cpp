@@ -95,6 +95,12 @@ void check_device(const ll4_stream &stream, const ll4_device *device, const char
     ll4::fail(LL4_INVALID_ARGUMENT, "%s is on another device than the stream", name);
 }
 
+// A graph cannot hold what the host waits for, nor host memory that may be gone when it runs.
+void check_runs(const ll4_stream &stream) {
+  if (stream.recording)
+    ll4::fail(LL4_INVALID_ARGUMENT, "the stream is recording a graph: end it first");
+}
+
 // "cuda:3" is backend "cuda", index 3.
 int parse_device_index(const std::string &name, size_t colon) {
   const std::string digits = name.substr(colon + 1);
@@ -226,7 +232,10 @@ void *ll4_stream_native(const ll4_stream *stream) {
 }
 
 ll4_status ll4_stream_synchronize(ll4_stream *stream, ll4_error *error) {
-  return guard("stream_synchronize", error, [&] { deref(stream, "stream").synchronize(); });
+  return guard("stream_synchronize", error, [&] {
+    check_runs(deref(stream, "stream"));
+    stream->synchronize();
+  });
 }
 
 void ll4_stream_destroy(ll4_stream *stream) { destroy(stream, &ll4_device::streams); }
@@ -278,6 +287,7 @@ ll4_status ll4_write(ll4_stream *stream, ll4_buffer *buffer, int64_t offset, con
   return guard("write", error, [&] {
     check_device(deref(stream, "stream"), deref(buffer, "buffer").device, "buffer");
     check_range("buffer", *buffer, offset, bytes);
+    check_runs(*stream);
     if (bytes == 0) return;
     deref(static_cast<const char *>(host), "host");
     stream->write(buffer->address + offset, host, bytes);
@@ -289,6 +299,7 @@ ll4_status ll4_read(ll4_stream *stream, const ll4_buffer *buffer, int64_t offset
   return guard("read", error, [&] {
     check_device(deref(stream, "stream"), deref(buffer, "buffer").device, "buffer");
     check_range("buffer", *buffer, offset, bytes);
+    check_runs(*stream);
     if (bytes == 0) return;
     deref(static_cast<char *>(host), "host");
     stream->read(buffer->address + offset, host, bytes);
@@ -353,13 +364,18 @@ ll4_status ll4_sample(ll4_stream *s, const ll4_sample_args *a, ll4_error *e) {
 // ---- graphs ----
 
 ll4_status ll4_graph_begin(ll4_stream *stream, ll4_error *error) {
-  return guard("graph_begin", error, [&] { deref(stream, "stream").begin_graph(); });
+  return guard("graph_begin", error, [&] {
+    check_runs(deref(stream, "stream"));
+    stream->begin_graph();
+    stream->recording = true;
+  });
 }
 
 ll4_status ll4_graph_end(ll4_stream *stream, ll4_graph **graph, ll4_error *error) {
   return guard("graph_end", error, [&] {
     deref(graph, "graph");
-    *graph = deref(stream, "stream").end_graph();
+    deref(stream, "stream").recording = false;
+    *graph = stream->end_graph();
     stream->device.graphs++;
   });
 }

@@ -65,14 +65,13 @@ bool absent(const std::string &path, const std::string &reason) {
 }
 
 const Backend &open_backend(const std::string &name) {
-  std::string broken;  // why a library that is there could not be opened
   for (const std::string &path : candidates(name)) {
     if (void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL))
       return backend_of(library, path);
+    // One that is there and broken is not passed over: another may be of other sources.
     const char *reason = dlerror();
-    if (broken.empty() && reason && !absent(path, reason)) broken = reason;
+    if (reason && !absent(path, reason)) fail(LL4_UNSUPPORTED, "%s", reason);
   }
-  if (!broken.empty()) fail(LL4_UNSUPPORTED, "%s", broken.c_str());
   fail(LL4_NO_DEVICE,
        "no libllama4_%s%s in LLAMA4_BACKENDS, beside libllama4 or where libraries are: build it",
        name.c_str(), kSuffix);

@@ -108,6 +108,7 @@ struct ll4_stream {
   virtual ll4_graph *end_graph() { no_graphs(); }
 
   ll4_device &device;
+  std::atomic<bool> recording{false};
 
  private:
   [[noreturn]] static void no_graphs() {

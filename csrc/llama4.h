@@ -382,11 +382,12 @@ LL4_EXPORT ll4_status ll4_sample(ll4_stream *, const ll4_sample_args *, ll4_erro
 /* ---- graphs ----------------------------------------------------------------------------- */
 
 /* A graph is work put on a stream once, to be run many times with one call, where ll4_device_info
- * says `graphs`; elsewhere LL4_UNSUPPORTED. From begin to end, operations, copies and event calls
- * on the stream are recorded and not run; reads, writes, ll4_stream_synchronize and what needs more
- * memory inside the device fail, and a call that failed must still be followed by end; begin, end
- * and what lies between come from one thread. What a graph does is fixed but for the contents of
- * the buffers, which must outlive it. */
+ * says `graphs`; elsewhere LL4_UNSUPPORTED. From begin to end, operations and copies on the stream
+ * are recorded and not run; reads, writes, events, graphs and ll4_stream_synchronize fail, and a
+ * call that failed must still be followed by end; begin, end and what lies between come from one
+ * thread. What a graph does is fixed but for the contents of the buffers, which must outlive it. So
+ * must the stream that it was recorded from: there operations keep intermediate results, so that no
+ * other work may run on it beside the graph, and a wait for it says what values were wrong. */
 LL4_EXPORT ll4_status ll4_graph_begin(ll4_stream *stream, ll4_error *error);
 /* Ends the recording, also of one that cannot become a graph: then this fails. */
 LL4_EXPORT ll4_status ll4_graph_end(ll4_stream *stream, ll4_graph **graph, ll4_error *error);

@@ -104,7 +104,7 @@ inline int64_t most_row_blocks(int64_t rows, int64_t experts, int64_t tile_rows)
 
 // ---- few rows: as fast as weights can be read, each of them once ----
 
-constexpr int64_t kFewRows = 4;  // that a block multiplies with what it reads
+constexpr int64_t kFewMatmulRows = 4;  // that a block multiplies with what it reads
 
 // A block's columns, the depth of a warp's step and the most warps, for weights as [N, K] or, with
 // `kn`, as [K, N]. A lane's step is eight by eight. Columns as [K, N] are 64 bytes of a row, which
@@ -119,11 +119,11 @@ inline int few_threads(bool kn, int64_t depth) {
 }
 
 // Of grouped_matmul, where a block reads an expert's weights for one row. Blocks of the same expert
-// run side by side and find them in the L2 cache, which is worth it for as many as kFewRows. With
-// scatter a row of out has its blocks, whether it gets any row or not.
+// run side by side and find them in the L2 cache, which is worth it for as many as kFewMatmulRows.
+// With scatter a row of out has its blocks, whether it gets any row or not.
 constexpr int64_t kFewGroupedRows = 8, kFewGroupedOutRows = 64;
 inline bool few_grouped(int64_t rows, int64_t out_rows, int64_t experts) {
-  return rows > 0 && rows <= std::min(kFewGroupedRows, kFewRows * experts) &&
+  return rows > 0 && rows <= std::min(kFewGroupedRows, kFewMatmulRows * experts) &&
          out_rows <= kFewGroupedOutRows;
 }
 
