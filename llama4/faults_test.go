@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/llama4go/llama4go/bindings"
 	"github.com/llama4go/llama4go/llama4/chat"
 	"github.com/llama4go/llama4go/llama4/demo"
+	"github.com/llama4go/llama4go/llama4/sample"
 )
 
 // inUse is how many pages of both pools are taken.
@@ -50,6 +52,53 @@ func TestFailedPassGivesPagesBack(t *testing.T) {
 	for _, q := range []*Sequence{a, b, c} {
 		require.NoError(t, q.Close())
 	}
+}
+
+// A pass that fails takes no random number of a sampler.
+func TestFailedPassTakesNoRandomNumber(t *testing.T) {
+	m := openTest(t, "grouped", Options{Device: "cpu", PageSize: 4, CacheTokens: 40})
+	ctx := context.Background()
+	ids := randomTokens(rand.New(rand.NewPCG(25, 26)), m, 40)
+	seed := uint64(7)
+	p := sample.Params{Temperature: 3, TopP: 1, RepetitionPenalty: 1, Seed: &seed}
+	prompt, n := ids[:3], 5
+	want := hostTokens(t, m, p, prompt, n)
+	s, err := sample.New(p, m.config.Vocab)
+	require.NoError(t, err)
+	q := m.NewSequence()
+	var got []int32
+	for next := prompt; len(got) < n; next = got[len(got)-1:] {
+		other := m.NewSequence()
+		steps := []Step{{Sequence: q, Tokens: next}, {Sequence: other, Tokens: ids}}
+		_, err := m.Next(ctx, steps, []*sample.Sampler{s, nil})
+		require.ErrorIs(t, err, ErrCacheFull)
+		chosen, err := m.Next(ctx, steps[:1], []*sample.Sampler{s})
+		require.NoError(t, err)
+		got = append(got, chosen...)
+		require.NoError(t, other.Close())
+	}
+	require.Equal(t, want, got)
+	require.NoError(t, q.Close())
+}
+
+// A cache that could not grow as a whole has moved in part: graphs do not outlive it.
+func TestGraphsEndWithHalfAMove(t *testing.T) {
+	m := openTest(t, "grouped", Options{Device: "cpu"})
+	m.recordSteps()
+	q := m.NewSequence()
+	step := Step{Sequence: q, Tokens: []int32{1}, Logits: LastRow}
+	require.NoError(t, m.Forward(context.Background(), []Step{step}, func(*Logits) error { return nil }))
+	require.Len(t, m.graphs.kinds, 1)
+	pool := m.cache.global
+	last := len(pool.values) - 1
+	require.NoError(t, pool.values[last].Close())
+	before := pool.keys[0]
+	require.Error(t, pool.grow(m.stream, pool.pages+1))
+	require.NotSame(t, before, pool.keys[0])
+	require.Empty(t, m.graphs.kinds)
+	pool.values[last] = nil
+	require.NoError(t, pool.grow(m.stream, pool.pages+1))
+	require.NoError(t, q.Close())
 }
 
 // Where config.json leaves them out, the special tokens are the tokenizer's.
@@ -94,25 +143,64 @@ func TestGreedyNaN(t *testing.T) {
 	m.weights.norm = norm
 	_, err = m.Complete(context.Background(), &Request{Tokens: []int32{1}, Sampling: greedy(), MaxTokens: 3})
 	require.ErrorContains(t, err, "no token can be chosen")
+	q := m.NewSequence()
+	step := Step{Sequence: q, Tokens: []int32{1}}
+	_, err = m.Next(context.Background(), []Step{step}, []*sample.Sampler{newGreedy(t, m)})
+	require.ErrorIs(t, err, errNoToken)
+	require.ErrorContains(t, err, "step 0")
+	require.Zero(t, q.Len())
+	require.NoError(t, q.Close())
+	require.Equal(t, [2]int{}, inUse(m))
 	m.weights.norm = good
 }
 
-// "auto" is silent where there is no GPU's library, and loud where one is broken.
+// "auto" is silent where there is no GPU, or no library for it, and loud where one is
+// broken: in a process that has not yet found a good one.
 func TestAutoFallsBack(t *testing.T) {
+	if os.Getenv("LLAMA4_TEST_CHILD") == "" {
+		child := exec.Command(os.Args[0], "-test.run", "^TestAutoFallsBack$")
+		child.Env = append(os.Environ(), "LLAMA4_TEST_CHILD=1")
+		out, err := child.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return
+	}
 	var heard strings.Builder
 	o := Options{Device: "auto", Log: slog.New(slog.NewTextHandler(&heard, nil))}
-	t.Setenv("LLAMA4_BACKENDS", t.TempDir())
-	openDemo(t, o)
-	require.Empty(t, heard.String())
-
 	folder := t.TempDir()
 	t.Setenv("LLAMA4_BACKENDS", folder)
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "libllama4_cuda.so"), []byte("junk"), 0o644))
+	broken := filepath.Join(folder, "libllama4_cuda.so")
+	require.NoError(t, os.WriteFile(broken, []byte("junk"), 0o644))
 	m := openDemo(t, o)
 	require.Contains(t, heard.String(), "running on the CPU")
 	info, err := m.Device()
 	require.NoError(t, err)
 	require.Equal(t, "cpu", info.Name)
+
+	heard.Reset()
+	require.NoError(t, os.Remove(broken))
+	openDemo(t, o)
+	require.Empty(t, heard.String())
+}
+
+// A model may be closed while others generate: they end at their next token.
+func TestCloseDuringGeneration(t *testing.T) {
+	for _, device := range testDevices(t) {
+		m := openDemo(t, Options{Device: device})
+		pieces := 0
+		var last error
+		for _, err := range m.Generate(context.Background(), &Request{Prompt: "Once upon"}) {
+			if last = err; err == nil {
+				pieces++
+			}
+			if pieces == 3 {
+				require.NoError(t, m.Close())
+			}
+		}
+		require.ErrorIs(t, last, ErrClosed, device)
+		require.Equal(t, 3, pieces)
+		_, err := m.Device()
+		require.ErrorIs(t, err, ErrClosed)
+	}
 }
 
 func TestClosedSession(t *testing.T) {

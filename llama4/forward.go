@@ -28,7 +28,7 @@ func (m *Model) Forward(ctx context.Context, steps []Step, visit func(*Logits) e
 }
 
 // forward is Forward, or with draws, one for each step that wants its last row,
-// the device's choice of the tokens that follow; -1 where there is none.
+// the device's choice of the tokens that follow.
 func (m *Model) forward(ctx context.Context, steps []Step, draws []sample.Draw,
 	visit func(*Logits) error) (chosen []int32, err error) {
 	m.mu.Lock()
@@ -74,6 +74,9 @@ func (m *Model) forward(ctx context.Context, steps []Step, draws []sample.Draw,
 		return nil, err
 	}
 	if chosen, err = p.finish(); err != nil {
+		return nil, err
+	}
+	if err := checkChosen(steps, chosen); err != nil {
 		return nil, err
 	}
 	for _, step := range steps {

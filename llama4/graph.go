@@ -2,6 +2,7 @@ package llama4
 
 import (
 	"errors"
+	"log/slog"
 	"runtime"
 	"slices"
 
@@ -19,6 +20,7 @@ const maxGraphs = 8
 // when a buffer moves, all graphs are dropped.
 type graphs struct {
 	stream *bindings.Stream
+	log    *slog.Logger
 	kinds  []*recording // the latest used is last
 }
 
@@ -53,6 +55,7 @@ func (g *graphs) run(key graphKey, enqueue func() error) error {
 				return err
 			}
 			kind.plain = true
+			g.log.Warn("decoding is slower than it could be: a step cannot be recorded", "reason", err)
 			return nil
 		}
 		kind.graph = graph

@@ -2,7 +2,10 @@ package llama4
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,12 +19,14 @@ import (
 func TestStepsWithoutGraphs(t *testing.T) {
 	for _, name := range []string{"scout16", "maverick16-mm"} {
 		plain := openTest(t, name, Options{Device: "cpu", PageSize: 5})
-		rounded := openTest(t, name, Options{Device: "cpu", PageSize: 5})
+		var heard strings.Builder
+		rounded := openTest(t, name, Options{Device: "cpu", PageSize: 5, Log: slog.New(slog.NewTextHandler(&heard, nil))})
 		rounded.recordSteps()
 		r := rand.New(rand.NewPCG(19, 20))
 		texts := [][]int32{randomTokens(r, plain, 60), randomTokens(r, plain, 41), randomTokens(r, plain, 50)}
 		require.Equal(t, decodeTexts(t, plain, texts, 0), decodeTexts(t, rounded, texts, 0))
 		require.NotEmpty(t, rounded.graphs.kinds)
+		require.Contains(t, heard.String(), "this device records no graphs")
 		for _, kind := range rounded.graphs.kinds {
 			require.True(t, kind.plain)
 			require.Nil(t, kind.graph)
@@ -154,10 +159,74 @@ func TestGraphsAreDropped(t *testing.T) {
 	})
 }
 
+// Sequences that join, leave and grow get the same tokens and logits from graphs as
+// from the same steps put on the stream one operation at a time.
+func TestGraphsOfManySteps(t *testing.T) {
+	o := Options{PageSize: 3, Context: 400}
+	eachGraphDevice(t, "grouped", o, func(t *testing.T, m *Model) {
+		o.Device = m.options.Device
+		plain := openTest(t, "grouped", o)
+		launched := 0
+		want := manySteps(t, plain, func() {
+			for _, kind := range plain.graphs.kinds {
+				kind.plain = true
+			}
+		})
+		got := manySteps(t, m, func() {
+			if n := len(m.graphs.kinds); n > 0 && m.graphs.kinds[n-1].graph != nil {
+				launched++
+			}
+		})
+		require.Equal(t, want, got)
+		require.Greater(t, launched, 10)
+	})
+}
+
+// manySteps lets sequences come and go, and returns the tokens chosen for them and
+// some of their logits.
+func manySteps(t *testing.T, m *Model, after func()) (found []any) {
+	t.Helper()
+	ctx := context.Background()
+	r := rand.New(rand.NewPCG(27, 28))
+	var steps []Step
+	var samplers []*sample.Sampler
+	for i := range 40 {
+		if len(steps) < 3 && r.IntN(3) == 0 || len(steps) == 0 {
+			seed := uint64(i)
+			s, err := sample.New(sample.Params{Temperature: 2, TopP: 1, RepetitionPenalty: 1, Seed: &seed}, m.config.Vocab)
+			require.NoError(t, err)
+			q := m.NewSequence()
+			require.NoError(t, m.Prefill(ctx, q, randomTokens(r, m, 1+r.IntN(9*i+9)), NoRows, nil)) // so that the cache grows late
+			steps = append(steps, Step{Sequence: q, Tokens: randomTokens(r, m, 1), Logits: LastRow})
+			samplers = append(samplers, s)
+		}
+		if r.IntN(4) == 0 {
+			rows, err := collect(m, func(visit func(*Logits) error) error { return m.Forward(ctx, steps, visit) })
+			require.NoError(t, err)
+			found = append(found, rows)
+		}
+		ids, err := m.Next(ctx, steps, samplers)
+		require.NoError(t, err)
+		found = append(found, ids)
+		after()
+		for j := len(steps) - 1; j >= 0; j-- {
+			steps[j].Tokens = ids[j : j+1]
+			if r.IntN(10) == 0 || steps[j].Sequence.Len() > m.options.Context-3 {
+				require.NoError(t, steps[j].Sequence.Close())
+				steps, samplers = slices.Delete(steps, j, j+1), slices.Delete(samplers, j, j+1)
+			}
+		}
+	}
+	for _, step := range steps {
+		require.NoError(t, step.Sequence.Close())
+	}
+	return found
+}
+
 // The kind that was not used for longest is forgotten.
 func TestGraphsForget(t *testing.T) {
 	m := openTest(t, "grouped", Options{Device: "cpu"})
-	g := &graphs{stream: m.stream}
+	g := &graphs{stream: m.stream, log: slog.New(slog.DiscardHandler)}
 	run := func(sequences int) {
 		require.NoError(t, g.run(graphKey{sequences: sequences}, func() error { return nil }))
 	}

@@ -121,7 +121,7 @@ func (m *Model) openDevice(ctx context.Context, weights *Weights) (err error) {
 
 // recordSteps makes decode steps graphs.
 func (m *Model) recordSteps() {
-	m.graphs = &graphs{stream: m.stream}
+	m.graphs = &graphs{stream: m.stream, log: m.options.Log}
 	m.decode = workspace{device: m.device, stream: m.stream, spare: true, moved: m.graphs.drop}
 	m.cache.chunked.moved, m.cache.global.moved = m.graphs.drop, m.graphs.drop
 }
@@ -174,7 +174,14 @@ func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tokenizer }
 func (m *Model) Template() *chat.Template { return m.template }
 
 // Device describes the device that the model runs on.
-func (m *Model) Device() (bindings.Info, error) { return m.device.Info() }
+func (m *Model) Device() (bindings.Info, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return bindings.Info{}, fmt.Errorf("the model: %w", ErrClosed)
+	}
+	return m.device.Info()
+}
 
 // WeightBytes returns the size of the checkpoint's tensors.
 func (m *Model) WeightBytes() int64 { return m.checkpoint.Bytes() }

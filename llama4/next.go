@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/llama4go/llama4go/bindings"
 	"github.com/llama4go/llama4go/llama4/sample"
@@ -16,7 +17,7 @@ var errNoToken = errors.New("no token can be chosen, as a logit is NaN or +Inf o
 // Next appends the steps' tokens to their sequences, as [Model.Forward] does, and
 // chooses the token that follows each with its sampler. A step whose sampler is
 // nil is a piece of a prompt that goes on: its token is -1. What the steps say of
-// logits does not matter.
+// logits does not matter. On error no sequence has changed.
 //
 // Where no sampler has a bias or penalties ([sample.Sampler.Plain]) the device
 // chooses, and nothing but the tokens is read back. The samplers are not told the
@@ -25,58 +26,84 @@ func (m *Model) Next(ctx context.Context, steps []Step, samplers []*sample.Sampl
 	if len(samplers) != len(steps) {
 		return nil, fmt.Errorf("%d samplers for %d steps", len(samplers), len(steps))
 	}
-	steps = append([]Step(nil), steps...)
-	var asked []int // the steps that want a token
+	steps = slices.Clone(steps)
+	var asked []*sample.Sampler // of the steps that want a token
 	plain := true
 	for i, s := range samplers {
 		steps[i].Logits = NoRows
 		if s != nil {
 			steps[i].Logits = LastRow
-			asked = append(asked, i)
+			asked = append(asked, s)
 			plain = plain && s.Plain()
 		}
 	}
-	chosen := make([]int32, 0, len(asked))
-	run := func() error {
-		return m.Forward(ctx, steps, func(l *Logits) error {
-			for i := range l.Rows() {
-				row, err := l.Row(i)
-				if err != nil {
-					return err
-				}
-				id, err := samplers[asked[len(chosen)]].Next(row)
-				if err != nil {
-					return err
-				}
-				chosen = append(chosen, id)
-			}
-			return nil
-		})
-	}
+	choose := m.chooseHere
 	if plain && len(asked) > 0 {
-		run = func() (err error) {
-			draws := make([]sample.Draw, len(asked))
-			for i, step := range asked {
-				draws[i] = samplers[step].Draw()
-			}
-			chosen, err = m.forward(ctx, steps, draws, nil)
-			return err
-		}
+		choose = m.chooseOnDevice
 	}
-	if err := run(); err != nil {
+	chosen, err := choose(ctx, steps, asked)
+	if err != nil {
 		return nil, err
 	}
 	ids := make([]int32, len(steps))
-	for i := range ids {
+	for i, s := range samplers {
 		ids[i] = -1
-	}
-	for i, step := range asked {
-		if chosen[i] < 0 {
-			return nil, fmt.Errorf("step %d: %w", step, errNoToken)
+		if s != nil {
+			ids[i], chosen = chosen[0], chosen[1:]
 		}
-		ids[step] = chosen[i]
 	}
 	return ids, nil
+}
+
+// chooseHere reads the rows that the steps want, and chooses a token for each with
+// its sampler.
+func (m *Model) chooseHere(ctx context.Context, steps []Step, samplers []*sample.Sampler) ([]int32, error) {
+	chosen := make([]int32, 0, len(samplers))
+	err := m.Forward(ctx, steps, func(l *Logits) error {
+		for i := range l.Rows() {
+			row, err := l.Row(i)
+			if err != nil {
+				return err
+			}
+			id, err := samplers[len(chosen)].Next(row)
+			if err != nil {
+				return err
+			}
+			chosen = append(chosen, id)
+		}
+		return nil
+	})
+	return chosen, err
+}
+
+// chooseOnDevice leaves the choice to the device.
+func (m *Model) chooseOnDevice(ctx context.Context, steps []Step, samplers []*sample.Sampler) ([]int32, error) {
+	draws := make([]sample.Draw, len(samplers))
+	for i, s := range samplers {
+		draws[i] = s.Draw()
+	}
+	chosen, err := m.forward(ctx, steps, draws, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range samplers {
+		s.Drawn()
+	}
+	return chosen, nil
+}
+
+// checkChosen refuses the choice of the steps that want a token where there is none.
+func checkChosen(steps []Step, chosen []int32) error {
+	for i, step := range steps {
+		if step.Logits == NoRows || len(chosen) == 0 {
+			continue
+		}
+		if chosen[0] < 0 {
+			return fmt.Errorf("step %d: %w", i, errNoToken)
+		}
+		chosen = chosen[1:]
+	}
+	return nil
 }
 
 // sampling is how the rows of a batch choose tokens on the device, one number a

@@ -35,8 +35,8 @@ type Options struct {
 	PageSize int
 	// Progress, if set, is told how many bytes of weights are ready.
 	Progress func(done, total int64)
-	// Log hears what a user should know, such as a fall-back from GPU to CPU; nil
-	// is slog.Default.
+	// Log hears what a user should know, such as a fall-back from GPU to CPU, during
+	// Open and later; nil is slog.Default.
 	Log *slog.Logger
 	// Tap, if set, sees the named activations of every forward pass: see [Tap].
 	Tap Tap

@@ -24,7 +24,7 @@ type pagePool struct {
 	free         []int32            // descending, so that low numbers go out first
 
 	chunk int    // positions that a sequence holds at most, beside new ones; 0: all
-	moved func() // told when pages have got other places, if set
+	moved func() // told when pages get another place and nothing runs, if set
 }
 
 // minPages is the size that a pool starts with.
@@ -93,9 +93,6 @@ func (p *pagePool) grow(s *bindings.Stream, need int) error {
 		p.free = append(p.free, int32(page))
 	}
 	p.pages = pages
-	if p.moved != nil {
-		p.moved()
-	}
 	return nil
 }
 
@@ -143,6 +140,9 @@ func (p *pagePool) growBuffer(s *bindings.Stream, b **bindings.Buffer, bytes int
 		if err = errors.Join(err, s.Synchronize()); err != nil {
 			_ = larger.Close()
 			return err
+		}
+		if p.moved != nil {
+			p.moved()
 		}
 		if err := old.Close(); err != nil {
 			return err

@@ -17,15 +17,24 @@ type Draw struct {
 // no bias and no penalties.
 func (s *Sampler) Plain() bool { return !s.adjusts() }
 
-// Draw is Next for a device, if the sampler is [Sampler.Plain]. It takes the number
-// that Next would take from the generator, cut to the 24 bits of a float32 below 1.
+// Draw is Next for a device, if the sampler is [Sampler.Plain], with the number that
+// Next would take from the generator, cut to the 24 bits of a float32 below 1. The
+// number is not taken before [Sampler.Drawn]: a device may fail.
 func (s *Sampler) Draw() Draw {
 	d := Draw{
 		Temperature: float32(s.params.Temperature), TopK: int32(min(s.params.TopK, math.MaxInt32)),
 		TopP: float32(s.params.TopP), MinP: float32(s.params.MinP),
 	}
 	if s.params.Temperature > 0 {
-		d.Uniform = float32(s.random.Uint64()>>40) / (1 << 24)
+		next := *s.random
+		d.Uniform = float32(next.Uint64()>>40) / (1 << 24)
 	}
 	return d
+}
+
+// Drawn tells the sampler that a token was chosen by the last Draw.
+func (s *Sampler) Drawn() {
+	if s.params.Temperature > 0 {
+		s.random.Uint64()
+	}
 }

@@ -13,6 +13,8 @@ func TestDraw(t *testing.T) {
 	a, b := newSampler(t, p, 8), newSampler(t, p, 8)
 	for range 100 {
 		d := a.Draw()
+		require.Equal(t, d, a.Draw())
+		a.Drawn()
 		want := float64(b.random.Uint64()>>11) / (1 << 53)
 		require.Equal(t, Draw{Temperature: 0.5, TopK: 1<<31 - 1, TopP: 0.75, MinP: 0.25, Uniform: d.Uniform}, d)
 		require.LessOrEqual(t, float64(d.Uniform), want)
@@ -27,6 +29,7 @@ func TestDrawEdges(t *testing.T) {
 	p.Seed = &seed
 	a, b := newSampler(t, p, 8), newSampler(t, p, 8)
 	require.Equal(t, Draw{TopP: 1}, a.Draw())
+	a.Drawn()
 	require.Equal(t, b.random.Uint64(), a.random.Uint64())
 	require.Less(t, float32(uint64(1<<64-1)>>40)/(1<<24), float32(1))
 }
