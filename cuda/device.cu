@@ -21,6 +21,12 @@ constexpr int64_t kPoolFree = int64_t{1} << 30;
 // Cleaning up must not throw, and there is nobody to tell.
 void ignore(cudaError_t) {}
 
+// What is put on a stream between begin_graph and end_graph must be work of the device alone.
+void require_no_recording(const ll4_stream &stream, const char *what) {
+  if (stream.recording)
+    fail(LL4_INVALID_ARGUMENT, "%s cannot be part of a graph: the stream is recording one", what);
+}
+
 struct Event final : ll4_event {
   explicit Event(Device &owner) : ll4_event(owner) {
     owner.use();
@@ -29,12 +35,14 @@ struct Event final : ll4_event {
   ~Event() override { ignore(cudaEventDestroy(event)); }
   void use() const { static_cast<Device &>(device).use(); }
   void record(ll4_stream &stream) override {
+    require_no_recording(stream, "an event");
     use();
     ll4::cuda::check(cudaEventRecord(event, static_cast<Stream &>(stream).get()),
                      "cudaEventRecord");
     recorded = true;
   }
   void wait(ll4_stream &stream) override {
+    require_no_recording(stream, "waiting for an event");
     use();
     ll4::cuda::check(cudaStreamWaitEvent(static_cast<Stream &>(stream).get(), event, 0),
                      "cudaStreamWaitEvent");
@@ -65,6 +73,7 @@ struct Graph final : ll4_graph {
   }
   ~Graph() override { ignore(cudaGraphExecDestroy(exec)); }
   void launch(ll4_stream &stream) override {
+    require_no_recording(stream, "another graph");
     static_cast<Device &>(device).use();
     ll4::cuda::check(cudaGraphLaunch(exec, static_cast<Stream &>(stream).get()), "cudaGraphLaunch");
   }
@@ -107,19 +116,38 @@ ll4_status status_of(cudaError_t error) {
   switch (error) {
     case cudaErrorMemoryAllocation:
       return LL4_OUT_OF_MEMORY;
+    case cudaErrorInitializationError:
+    case cudaErrorInsufficientDriver:
+    case cudaErrorDevicesUnavailable:
     case cudaErrorNoDevice:
     case cudaErrorInvalidDevice:
       return LL4_NO_DEVICE;
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidPtx:
+    case cudaErrorUnsupportedPtxVersion:
+      return LL4_UNSUPPORTED;
+    case cudaErrorIllegalState:
     case cudaErrorStreamCaptureUnsupported:
     case cudaErrorStreamCaptureInvalidated:
+    case cudaErrorStreamCaptureIsolation:
+    case cudaErrorStreamCaptureWrongThread:
       return LL4_INVALID_ARGUMENT;
-    case cudaErrorInvalidValue:
-    case cudaErrorInvalidConfiguration:
-    case cudaErrorInvalidResourceHandle:
-    case cudaErrorNotReady:
-      return LL4_INTERNAL;
-    default:
+    // After these every later call fails, too.
+    case cudaErrorECCUncorrectable:
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorUnknown:
       return LL4_DEVICE_LOST;
+    default:
+      return LL4_INTERNAL;
   }
 }
 
@@ -166,24 +194,46 @@ void *Pool::take(int64_t bytes) {
   return address;
 }
 
+// A wait for the device would spoil a graph that is being recorded on it, and fail: what is given
+// back meanwhile, also by other threads, stays until none is.
 void Pool::give(void *address) noexcept {
-  ignore(cudaDeviceSynchronize());
   std::lock_guard<std::mutex> lock(mutex_);
   const auto block = std::find_if(used_.begin(), used_.end(),
                                   [&](const Block &b) { return b.address == address; });
   if (block == used_.end()) return;
-  if (free_bytes_ + block->bytes > kPoolFree) {
-    ignore(cudaFree(address));
-  } else {
-    annotate_given_back(address, block->bytes);
-    free_.push_back(*block);
-    free_bytes_ += block->bytes;
-  }
+  waiting_.push_back(*block);
   *block = used_.back();
   used_.pop_back();
+  reclaim();
+}
+
+void Pool::begin_recording() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  recordings_++;
+}
+
+void Pool::end_recording() noexcept {
+  std::lock_guard<std::mutex> lock(mutex_);
+  recordings_--;
+  reclaim();
+}
+
+void Pool::reclaim() noexcept {
+  if (recordings_ > 0 || waiting_.empty() || cudaDeviceSynchronize() != cudaSuccess) return;
+  for (const Block &block : waiting_) {
+    if (free_bytes_ + block.bytes > kPoolFree) {
+      ignore(cudaFree(block.address));
+    } else {
+      annotate_given_back(block.address, block.bytes);
+      free_.push_back(block);
+      free_bytes_ += block.bytes;
+    }
+  }
+  waiting_.clear();
 }
 
 void Pool::drop_free() noexcept {
+  reclaim();
   for (const Block &block : free_) ignore(cudaFree(block.address));
   free_.clear();
   free_bytes_ = 0;
@@ -202,6 +252,9 @@ Device::Device(int number) : ll4_device(kOperations), index(number) {
   if (index >= count) fail(LL4_NO_DEVICE, "there are %d CUDA devices, from 0 on", count);
   use();
   check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+  if (properties.major > 0 && properties.major < 8)  // the emulator has none
+    fail(LL4_NO_DEVICE, "%s is of sm_%d%d: sm_80 or newer is needed", properties.name,
+         properties.major, properties.minor);
   annotate_opened();
 }
 
@@ -253,7 +306,12 @@ ll4_stream *Device::new_stream() {
 
 ll4_stream *Device::wrap_stream(void *native) {
   use();
-  return new Stream(*this, static_cast<cudaStream_t>(native), false);
+  const auto stream = static_cast<cudaStream_t>(native);
+  int owner = index;
+  check(cudaStreamGetDevice(stream, &owner), "cudaStreamGetDevice");
+  if (owner != index)
+    fail(LL4_INVALID_ARGUMENT, "the stream is one of CUDA device %d, not %d", owner, index);
+  return new Stream(*this, stream, false);
 }
 
 ll4_event *Device::new_event() { return new Event(*this); }
@@ -262,38 +320,50 @@ ll4_event *Device::new_event() { return new Event(*this); }
 
 Stream::Stream(Device &owner, cudaStream_t stream, bool owned)
     : ll4_stream(owner), native_(stream), owned_(owned) {
-  void *fault = nullptr;
-  const cudaError_t error = cudaMallocHost(&fault, sizeof(Fault));
-  if (error != cudaSuccess && owned_) ignore(cudaStreamDestroy(native_));
-  check(error, "cudaMallocHost");
-  fault_ = new (fault) Fault{};
+  try {
+    fault_ = static_cast<Fault *>(owner.pool.take(sizeof(Fault)));
+    ll4::cuda::check(cudaMemsetAsync(fault_, 0, sizeof(Fault), native_), "cudaMemsetAsync");
+  } catch (...) {
+    if (fault_) owner.pool.give(fault_);
+    if (owned_) ignore(cudaStreamDestroy(native_));
+    throw;
+  }
 }
 
 Stream::~Stream() {
   ignore(cudaSetDevice(cuda().index));
+  if (recording) {
+    cudaGraph_t unfinished = nullptr;
+    ignore(cudaStreamEndCapture(native_, &unfinished));
+    if (unfinished) ignore(cudaGraphDestroy(unfinished));
+    cuda().pool.end_recording();
+  }
   ignore(cudaStreamSynchronize(native_));
   for (void *slab : scratch_) cuda().pool.give(slab);
+  cuda().pool.give(fault_);
   if (owned_) ignore(cudaStreamDestroy(native_));
-  ignore(cudaFreeHost(fault_));
 }
 
 void Stream::synchronize() {
   cuda().use();
+  Fault fault{};
+  check(cudaMemcpyAsync(&fault, fault_, sizeof fault, cudaMemcpyDeviceToHost, native_),
+        "cudaMemcpyAsync");
   check(cudaStreamSynchronize(native_), "cudaStreamSynchronize");
-  report_fault();
-}
-
-void Stream::report_fault() {
-  const Fault fault = *fault_;
   if (fault.code == 0) return;
-  *fault_ = Fault{};
+  check(cudaMemsetAsync(fault_, 0, sizeof(Fault), native_), "cudaMemsetAsync");
   fail(LL4_INVALID_ARGUMENT, "%s", fault_text(fault).c_str());
 }
 
+// The bytes are taken before it returns: CUDA does so by itself for ordinary memory alone.
 void Stream::write(void *to, const void *host, int64_t bytes) {
   cuda().use();
   check(cudaMemcpyAsync(to, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, native_),
         "cudaMemcpyAsync");
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, host), "cudaPointerGetAttributes");
+  if (attributes.type != cudaMemoryTypeUnregistered)
+    check(cudaStreamSynchronize(native_), "cudaStreamSynchronize");
 }
 
 void Stream::read(const void *from, void *host, int64_t bytes) {
@@ -312,13 +382,18 @@ void Stream::copy(void *to, const void *from, int64_t bytes) {
 void Stream::begin_graph() {
   cuda().use();
   // Relaxed: an operation may find its scratch memory too small while it is recorded.
-  check(cudaStreamBeginCapture(native_, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+  cuda().pool.begin_recording();
+  const cudaError_t error = cudaStreamBeginCapture(native_, cudaStreamCaptureModeRelaxed);
+  if (error != cudaSuccess) cuda().pool.end_recording();
+  check(error, "cudaStreamBeginCapture");
 }
 
 ll4_graph *Stream::end_graph() {
   cuda().use();
   cudaGraph_t graph = nullptr;
-  check(cudaStreamEndCapture(native_, &graph), "cudaStreamEndCapture");
+  const cudaError_t error = cudaStreamEndCapture(native_, &graph);
+  cuda().pool.end_recording();
+  check(error, "cudaStreamEndCapture");
   return new Graph(cuda(), graph);
 }
 
@@ -358,9 +433,21 @@ PageView view(const ll4_kv &kv) {
 
 // ---- the backend ----
 
+namespace {
+
+// Several threads may call a stream, whose scratch memory is one operation's at a time.
+template <auto operation, class Args>
+void alone(ll4_stream &stream, const Args &args) {
+  std::lock_guard<std::mutex> lock(static_cast<Stream &>(stream).running);
+  operation(stream, args);
+}
+
+}  // namespace
+
 const Operations kOperations = {
-    embed,          rms_norm, qkv_epilogue, attention,   matmul, router,
-    grouped_matmul, swiglu,   logits,       log_softmax, top_k,  sample,
+    alone<embed>,  alone<rms_norm>,    alone<qkv_epilogue>,   alone<attention>,
+    alone<matmul>, alone<router>,      alone<grouped_matmul>, alone<swiglu>,
+    alone<logits>, alone<log_softmax>, alone<top_k>,          alone<sample>,
 };
 
 const Backend &backend() {

@@ -24,6 +24,9 @@ class Pool {
   void give(void *address) noexcept;
   // Gives what is free back to the system.
   void drop_free() noexcept;
+  // Between these a graph is recorded, and nothing may wait for the device.
+  void begin_recording();
+  void end_recording() noexcept;
 
  private:
   struct Block {
@@ -31,7 +34,10 @@ class Pool {
     int64_t bytes;
   };
   std::mutex mutex_;
-  std::vector<Block> used_, free_;
+  // Moves what waits to free_, when the device is idle; the mutex is held.
+  void reclaim() noexcept;
+  std::vector<Block> used_, waiting_, free_;
+  int recordings_ = 0;
   int64_t free_bytes_ = 0;
 };
 
@@ -73,13 +79,13 @@ struct Stream final : ll4_stream {
   Device &cuda() const { return static_cast<Device &>(device); }
   cudaStream_t get() const { return native_; }
   Fault *fault() const { return fault_; }
+  std::mutex running;  // held by the operation that is being put on the stream
   int multiprocessors() const { return cuda().properties.multiProcessorCount; }
 
  private:
-  void report_fault();
   cudaStream_t native_;
   bool owned_;
-  Fault *fault_;  // in host memory that the device writes
+  Fault *fault_ = nullptr;  // in device memory
   std::vector<void *> scratch_;
   int64_t scratch_bytes_ = 0;
 };
@@ -103,7 +109,7 @@ inline bool vectors(const ll4_tensor &t, int64_t columns) {
   return reinterpret_cast<uintptr_t>(data<char>(t)) % 16 == 0 && columns * element % 16 == 0;
 }
 
-// Activations are bf16 on this device (the residual stream of embed and rms_norm may be f32).
+// Activations are bf16 on this device; what llama4.h allows to be f32 beside them is here, too.
 void require_bf16(const ll4_tensor &t, const char *field);
 
 // Puts a kernel on a stream. Shared memory beyond 48 KiB is allowed for the kernel first.

@@ -1,5 +1,5 @@
-// x W^T for up to kFewRows rows of x: what matmul, logits and grouped_matmul use when the time is
-// that of reading W once.
+// x W^T for up to kFewMatmulRows rows of x: what matmul, logits and grouped_matmul use when the
+// time is that of reading W once.
 //
 // A block computes kColumns columns for all rows; its warps share the depth. A step of a lane is
 // eight columns by eight of depth: eight 16-byte loads of W that are all on their way before the
@@ -28,9 +28,9 @@ struct Few {
   static constexpr int kColumns = plan::few_columns(kn);
   static constexpr int kWarpDepth = plan::few_warp_depth(kn);
   static constexpr int kThreads = 32 * plan::few_most_warps(kn);  // at most
-  // A multiprocessor's blocks: 128 registers a thread, or what it takes. Left to choose, the
-  // compiler saves registers by loading late.
-  static constexpr int kBlocks = vectors ? 512 / kThreads : 1;
+  // A multiprocessor's blocks: 128 registers a thread, 170 for two sets, or what it takes. Left to
+  // choose, the compiler saves registers by loading late.
+  static constexpr int kBlocks = vectors ? (kSets == 1 ? 512 : 384) / kThreads : 1;
   using Sums = float[kRows][kSets][8];
   struct Shared {
     float sum[plan::few_most_warps(kn)][kRows][kSets][kColumns];

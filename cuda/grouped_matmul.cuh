@@ -236,7 +236,7 @@ __device__ __forceinline__ void multiply_tile(GroupedShared<T, kn, vectors> &sha
 }
 
 template <class T, bool kn, bool vectors>
-__global__ void __launch_bounds__(T::kThreads)
+__global__ void __launch_bounds__(T::kThreads, vectors ? T::kBlocks : 1)
     grouped_matmul_kernel(const __grid_constant__ GroupedParams p) {
   auto &shared = shared_memory<GroupedShared<T, kn, vectors>>();
   if (!offsets_ascend(p.offsets, p.experts, p.rows, p.fault)) return;

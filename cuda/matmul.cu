@@ -29,7 +29,7 @@ constexpr LaunchFew kLaunchesFew[2][2] = {
     {launch_few<rows, true, false>, launch_few<rows, true, true>}};
 
 void run_few(Stream &stream, const char *name, const MatmulParams &p, bool kn, bool use_vectors) {
-  static_assert(plan::kFewRows == 4, "the largest of these");
+  static_assert(plan::kFewMatmulRows == 4, "the largest of these");
   const auto &launches = p.rows == 1   ? kLaunchesFew<1>
                          : p.rows == 2 ? kLaunchesFew<2>
                                        : kLaunchesFew<4>;
@@ -45,7 +45,7 @@ void run_matmul(Stream &stream, const char *name, MatmulParams p, int parts, boo
   if (p.rows == 0 || columns == 0) return;
   const int tile = plan::matmul_tile(1, p.rows, columns, stream.multiprocessors(), use_vectors);
   const plan::MatmulTile &t = plan::kMatmulTiles[tile];
-  const bool few = p.rows <= plan::kFewRows;
+  const bool few = p.rows <= plan::kFewMatmulRows;
   const int tile_columns = few ? plan::few_columns(kn) : t.columns;
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   int64_t column_tiles = 0;

@@ -102,7 +102,7 @@ __device__ __forceinline__ void store_tile(const MatmulParams &p, int64_t first_
 }
 
 template <class T, bool kn, bool vectors>
-__global__ void __launch_bounds__(T::kThreads)
+__global__ void __launch_bounds__(T::kThreads, vectors ? T::kBlocks : 1)
     matmul_kernel(const __grid_constant__ MatmulParams p) {
   using X = Rows<T, T::kRows, vectors>;
   using W = Bf16Weight<T, kn, vectors>;

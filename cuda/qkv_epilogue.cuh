@@ -111,7 +111,7 @@ __device__ __forceinline__ void compute_four(const QKVEpilogueParams &p, float (
 
 // Block (token, y): heads y * kEpilogueWarps + warp, and every so many further.
 template <class X>
-__global__ void __launch_bounds__(kEpilogueWarps *kWarp)
+__global__ void __launch_bounds__(kEpilogueWarps *kWarp, 1024 / (kEpilogueWarps * kWarp))
     qkv_epilogue_kernel(const __grid_constant__ QKVEpilogueParams p) {
   const int32_t token = static_cast<int32_t>(block_id().x);
   if (token == 0 && block_id().y == 0) check_spans(p.batch, p.pages, p.fault);

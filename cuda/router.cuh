@@ -224,7 +224,7 @@ __device__ __forceinline__ void place_slots(const RouterParams &p, const RouterC
     if (block_id().x == 0) p.offsets[e] = static_cast<int32_t>(c.begin[e]);
     for (int64_t b = 0; b < block_id().x; b++) c.begin[e] += p.counts[b * p.num_experts + e];
   }
-  sync_threads();
+  // start_runs gives each expert to the thread that has just placed it.
   start_runs(c.runs, c.begin, p.num_experts, kRouterWarps);
   sync_threads();
   place_digits(
@@ -241,8 +241,7 @@ __global__ void __launch_bounds__(kRouterThreads) router_choose_kernel(const Rou
   const int64_t first = int64_t{kRouterTokens} * block_id().x;
   for (int64_t t = first + warp_id(); t < first + kRouterTokens && t < p.tokens; t += kRouterWarps)
     choose(p, t);
-  sync_threads();
-  count_slots(p, c);
+  count_slots(p, c);  // after a barrier of its own
   uint32_t *total = p.counts ? p.counts + block_id().x * p.num_experts : c.begin;
   add_runs(c.runs, total, p.num_experts, kRouterWarps);
   if (p.counts) return;

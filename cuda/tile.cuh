@@ -31,6 +31,12 @@ struct Tile {
       plan::threads({rows, columns, depth, warp_rows, warp_columns, stages});
   static constexpr bool kPersistent =
       plan::persistent({rows, columns, depth, warp_rows, warp_columns, stages});
+  // A multiprocessor's blocks, for the compiler: 128 or 168 registers a thread where that is
+  // enough. Left to choose, it spills for the sake of more.
+  static constexpr int kWarpTile = warp_rows * warp_columns;
+  static constexpr int kBlocks = kWarpTile < 32 * 32   ? 512 / kThreads
+                                 : kWarpTile < 64 * 64 ? 384 / kThreads
+                                                       : 1;
   static constexpr int kSlices = depth / 16;        // steps of mma in a stage
   static constexpr int kDown = warp_rows / 16;      // mma of a warp, down
   static constexpr int kAcross = warp_columns / 8;  // and across

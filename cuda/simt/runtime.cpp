@@ -346,8 +346,9 @@ const char *cudaGetErrorString(cudaError_t error) {
       return "the recording failed earlier";
     case cudaErrorLaunchFailure:
       return last_report.c_str();
+    default:
+      return "unknown error";
   }
-  return "unknown error";
 }
 
 cudaError_t cudaGetLastError() {
@@ -429,6 +430,11 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 
+cudaError_t cudaStreamGetDevice(cudaStream_t, int *device) {
+  *device = 0;
+  return cudaSuccess;
+}
+
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const auto guard = lock();
   if (!known(stream)) return result(cudaErrorInvalidResourceHandle);
@@ -486,6 +492,11 @@ cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEve
   if (!start->mark->reached || !end->mark->reached) return result(cudaErrorNotReady);
   *milliseconds =
       std::chrono::duration<float, std::milli>(end->mark->when - start->mark->when).count();
+  return cudaSuccess;
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *attributes, const void *address) {
+  attributes->type = in_device(address) ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered;
   return cudaSuccess;
 }
 

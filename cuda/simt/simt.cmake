@@ -13,6 +13,8 @@ else()
     -Wframe-larger-than=49152 -Werror=frame-larger-than=)
 endif()
 set_source_files_properties(${simt_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${instrument}")
+# It has no kernels, and atomics, which the emulator has no hooks for.
+set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/device.cu PROPERTIES COMPILE_OPTIONS "-x;c++")
 
 add_library(simt_runtime OBJECT
   simt/block.cpp
