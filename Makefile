@@ -102,7 +102,7 @@ mutate: ## remove barriers, waits and checks of the kernels one by one; ONLY=att
 	@JOBS=$(JOBS) cuda/mutate/mutate.py --only "$(ONLY)"
 
 .PHONY: gpu-bundle gpu-check
-gpu-bundle: lib ## make build/gpu-check.sh: checks and measures the kernels on a machine with a GPU
+gpu-bundle: $(if $(filter simt,$(LLAMA4_GPU_CHECK_DEVICE)),lib,cuda) ## make build/gpu-check.sh: checks and measures the kernels on a machine with a GPU
 	@cuda/gpu_check/bundle.sh "$(GPU_LIB)" build/gpu-check.sh
 gpu-check: gpu-bundle ## make the bundle and run it on this machine's GPU
 	@sh build/gpu-check.sh build
