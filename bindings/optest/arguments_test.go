@@ -217,3 +217,24 @@ func TestRandomContents(t *testing.T) {
 		}
 	})
 }
+
+// Starts that lead out of the tensors, of sequences that are no longer than the bound
+// and so look right by themselves.
+func TestStartsInTheMiddle(t *testing.T) {
+	onTargets(t, func(t *testing.T, r *rig) {
+		for _, starts := range [][]int32{{0, -1, 3, 4}, {0, 5, 8, 4}} {
+			kv := smallKV(r)
+			kv.PageTable = r.indices("kv.page_table", 0, 1, 2, 3, 4, 5).Reshape(3, 2)
+			kv.FirstPage = bindings.Tensor{}
+			a := &bindings.AttentionArgs{
+				Scale: 0.5, KV: kv, Q: r.zerosAct("q", 4, 4, 4), Out: r.zerosAct("out", 4, 4, 4),
+				Batch: bindings.Batch{
+					Sequences: 3, Tokens: 4, MaxNew: 4, MaxContext: 4,
+					SeqStart: r.indices("batch.seq_start", starts...), Past: r.indices("batch.past", 0, 0, 0),
+				},
+			}
+			op := operation{name: "attention", call: func() error { return r.stream.Attention(a) }}
+			requireFault(t, r, op, "batch.seq_start")
+		}
+	})
+}
