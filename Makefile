@@ -148,7 +148,7 @@ ARM64_RUN := qemu-aarch64 -L /usr/$(ARM64)
 arm64: check-tools ## build for arm64 and run the kernel and model tests in an emulator
 	@for tool in $(ARM64)-g++ qemu-aarch64; do command -v $$tool >/dev/null 2>&1 || { \
 	  echo "make arm64: no $$tool: apt-get install -y g++-aarch64-linux-gnu qemu-user" >&2; exit 1; }; done
-	$(call cmake,build-arm64,-DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+	$(call cmake,build-arm64,-DCMAKE_BUILD_TYPE=Release -DLL4_SIMT=OFF -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
 	  -DCMAKE_C_COMPILER=$(ARM64)-gcc -DCMAKE_CXX_COMPILER=$(ARM64)-g++ "-DCMAKE_CROSSCOMPILING_EMULATOR=$(subst $(space),;,$(ARM64_RUN))")
 	@ctest --test-dir build-arm64 --output-on-failure
 	@LLAMA4_LIB="$(CURDIR)/build-arm64/lib" CGO_ENABLED=1 GOARCH=arm64 CC=$(ARM64)-gcc CXX=$(ARM64)-g++ \
