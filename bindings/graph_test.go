@@ -110,10 +110,13 @@ func TestGraph(t *testing.T) {
 
 // What cannot be recorded fails, and the stream works on.
 func TestGraphMistakes(t *testing.T) {
-	_, s := openSIMT(t)
+	d, s := openSIMT(t)
 	a := embedding(t, s)
 	_, err := s.EndGraph()
 	require.Error(t, err, "nothing was begun")
+	event, err := d.NewEvent()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, event.Close()) }()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for name, mistake := range map[string]func() error{
@@ -121,6 +124,8 @@ func TestGraphMistakes(t *testing.T) {
 		"read":        func() error { return Read(s, a.Out, make([]float32, 2)) },
 		"write":       func() error { return Write(s, a.Out, []float32{5, 5}) },
 		"begin":       s.BeginGraph,
+		"record":      func() error { return event.Record(s) },
+		"wait":        func() error { return event.Wait(s) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, s.BeginGraph())

@@ -95,7 +95,8 @@ void check_device(const ll4_stream &stream, const ll4_device *device, const char
     ll4::fail(LL4_INVALID_ARGUMENT, "%s is on another device than the stream", name);
 }
 
-// A graph cannot hold what the host waits for, nor host memory that may be gone when it runs.
+// A graph holds work of the device alone: not what the host waits for, nor host memory that may be
+// gone when it runs, nor events and other graphs.
 void check_runs(const ll4_stream &stream) {
   if (stream.recording)
     ll4::fail(LL4_INVALID_ARGUMENT, "the stream is recording a graph: end it first");
@@ -253,6 +254,7 @@ ll4_status ll4_event_create(ll4_device *device, ll4_event **event, ll4_error *er
 ll4_status ll4_event_record(ll4_event *event, ll4_stream *stream, ll4_error *error) {
   return guard("event_record", error, [&] {
     check_device(deref(stream, "stream"), &deref(event, "event").device, "event");
+    check_runs(*stream);
     event->record(*stream);
   });
 }
@@ -260,6 +262,7 @@ ll4_status ll4_event_record(ll4_event *event, ll4_stream *stream, ll4_error *err
 ll4_status ll4_event_wait(ll4_event *event, ll4_stream *stream, ll4_error *error) {
   return guard("event_wait", error, [&] {
     check_device(deref(stream, "stream"), &deref(event, "event").device, "event");
+    check_runs(*stream);
     event->wait(*stream);
   });
 }
@@ -383,6 +386,7 @@ ll4_status ll4_graph_end(ll4_stream *stream, ll4_graph **graph, ll4_error *error
 ll4_status ll4_graph_launch(ll4_graph *graph, ll4_stream *stream, ll4_error *error) {
   return guard("graph_launch", error, [&] {
     check_device(deref(stream, "stream"), &deref(graph, "graph").device, "graph");
+    check_runs(*stream);
     graph->launch(*stream);
   });
 }

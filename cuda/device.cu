@@ -21,12 +21,6 @@ constexpr int64_t kPoolFree = int64_t{1} << 30;
 // Cleaning up must not throw, and there is nobody to tell.
 void ignore(cudaError_t) {}
 
-// What is put on a stream between begin_graph and end_graph must be work of the device alone.
-void require_no_recording(const ll4_stream &stream, const char *what) {
-  if (stream.recording)
-    fail(LL4_INVALID_ARGUMENT, "%s cannot be part of a graph: the stream is recording one", what);
-}
-
 struct Event final : ll4_event {
   explicit Event(Device &owner) : ll4_event(owner) {
     owner.use();
@@ -35,14 +29,12 @@ struct Event final : ll4_event {
   ~Event() override { ignore(cudaEventDestroy(event)); }
   void use() const { static_cast<Device &>(device).use(); }
   void record(ll4_stream &stream) override {
-    require_no_recording(stream, "an event");
     use();
     ll4::cuda::check(cudaEventRecord(event, static_cast<Stream &>(stream).get()),
                      "cudaEventRecord");
     recorded = true;
   }
   void wait(ll4_stream &stream) override {
-    require_no_recording(stream, "waiting for an event");
     use();
     ll4::cuda::check(cudaStreamWaitEvent(static_cast<Stream &>(stream).get(), event, 0),
                      "cudaStreamWaitEvent");
@@ -73,7 +65,6 @@ struct Graph final : ll4_graph {
   }
   ~Graph() override { ignore(cudaGraphExecDestroy(exec)); }
   void launch(ll4_stream &stream) override {
-    require_no_recording(stream, "another graph");
     static_cast<Device &>(device).use();
     ll4::cuda::check(cudaGraphLaunch(exec, static_cast<Stream &>(stream).get()), "cudaGraphLaunch");
   }
