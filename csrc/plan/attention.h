@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "tiles.h"
+#include "blocks.h"
 
 namespace ll4::plan {
 

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "blocks.h"
+
 namespace ll4::plan {
 
 struct MatmulTile {
@@ -54,7 +56,7 @@ constexpr double cycles(const MatmulTile &t) {
 inline int matmul_tile(int64_t groups, int64_t rows, int64_t columns, int multiprocessors,
                        bool vectors) {
   const auto tiles = [&](const MatmulTile &t) {
-    return groups * ((rows + t.rows - 1) / t.rows) * ((columns + t.columns - 1) / t.columns);
+    return groups * blocks(rows, t.rows) * blocks(columns, t.columns);
   };
   // Few rows take as long as their weights take to arrive: what counts is that all multiprocessors
   // wait for some.
@@ -64,7 +66,7 @@ inline int matmul_tile(int64_t groups, int64_t rows, int64_t columns, int multip
   double least = 0;
   for (int i = 0; i < kMatmulTileCount; i++) {
     if (!vectors && !loads_elements(i)) continue;
-    const int64_t waves = (tiles(kMatmulTiles[i]) + multiprocessors - 1) / multiprocessors;
+    const int64_t waves = blocks(tiles(kMatmulTiles[i]), multiprocessors);
     const double time = static_cast<double>(waves) * cycles(kMatmulTiles[i]);
     if (i == 0 || time < least) {
       best = i;
@@ -79,7 +81,7 @@ inline int matmul_tile(int64_t groups, int64_t rows, int64_t columns, int multip
 inline int grouped_tile(int64_t rows, int64_t experts, int64_t columns, int multiprocessors,
                         bool vectors) {
   const int64_t active = std::max<int64_t>(1, std::min(rows, experts));
-  return matmul_tile(active, (rows + active - 1) / active, columns, multiprocessors, vectors);
+  return matmul_tile(active, blocks(rows, active), columns, multiprocessors, vectors);
 }
 
 // Whether a block takes one tile after another in a grouped product: where a thread's sums leave
@@ -114,7 +116,7 @@ constexpr int few_warp_depth(bool kn) { return kn ? 64 : 256; }
 constexpr int few_most_warps(bool kn) { return kn ? 8 : 4; }
 
 inline int few_threads(bool kn, int64_t depth) {
-  const int64_t steps = (depth + few_warp_depth(kn) - 1) / few_warp_depth(kn);
+  const int64_t steps = blocks(depth, few_warp_depth(kn));
   return 32 * static_cast<int>(std::clamp<int64_t>(steps, 1, few_most_warps(kn)));
 }
 

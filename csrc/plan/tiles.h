@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "blocks.h"
+
 namespace ll4::plan {
 
 struct Tiles {
@@ -21,8 +23,6 @@ constexpr int64_t kBlockRows = 128;
 constexpr int64_t kBlockColumns = 64;
 constexpr int64_t kMostColumns = 2048;
 constexpr int64_t kTileFloats = kBlockRows * kBlockColumns;
-
-inline int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 inline Tiles tiles(int64_t rows, int64_t columns, int threads) {
   Tiles t{};
