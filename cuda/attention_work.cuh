@@ -24,7 +24,6 @@ struct AttentionParams {
 };
 
 constexpr int kKeys = static_cast<int>(plan::kKeyBlock);
-using Chunk = Vec<uint32_t, 4>;  // eight bf16
 
 // What a block computes.
 struct AttentionWork {

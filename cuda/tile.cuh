@@ -48,9 +48,6 @@ using PlannedTile = Tile<plan::kMatmulTiles[index].rows, plan::kMatmulTiles[inde
                          plan::kMatmulTiles[index].depth, plan::kMatmulTiles[index].warp_rows,
                          plan::kMatmulTiles[index].warp_columns, plan::kMatmulTiles[index].stages>;
 
-// Eight bf16, the unit in which shared memory is addressed.
-using Chunk = Vec<uint32_t, 4>;
-
 // Where chunk `chunk` of a row of `chunks` stands. Eight neighbouring rows have the same chunk in
 // different banks.
 template <int chunks>

@@ -34,6 +34,9 @@ struct alignas(sizeof(T) * N) Vec {
 #endif
 };
 
+// Eight bf16 in pairs, the unit in which tiles lie in shared memory.
+using Chunk = Vec<uint32_t, 4>;
+
 __host__ __device__ constexpr int64_t ceil_div(int64_t n, int64_t size) {
   return (n + size - 1) / size;
 }
