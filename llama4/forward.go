@@ -245,7 +245,7 @@ func (p *pass) run(ctx context.Context, norm bool) error {
 	if !norm {
 		return nil
 	}
-	if err := p.norm(pending, p.weights.norm); err != nil {
+	if err := p.norm(pending, p.weights.norm, false); err != nil {
 		return err
 	}
 	return p.tap(p.h, "norm")
@@ -254,7 +254,7 @@ func (p *pass) run(ctx context.Context, norm bool) error {
 // layer is one block: x += attention(norm(x)), x += feed-forward(norm(x)), where
 // each sum is left to the norm that follows.
 func (p *pass) layer(plan *LayerPlan, w *layerWeights, pending bindings.Tensor) error {
-	if err := p.norm(pending, w.inputNorm); err != nil {
+	if err := p.norm(pending, w.inputNorm, false); err != nil {
 		return err
 	}
 	if err := p.tap(p.h, "layers.%d.input_norm", plan.Index); err != nil {
@@ -266,11 +266,11 @@ func (p *pass) layer(plan *LayerPlan, w *layerWeights, pending bindings.Tensor) 
 	if err := p.tap(p.out, "layers.%d.attn_out", plan.Index); err != nil {
 		return err
 	}
-	norm, ffn := p.norm, p.mlp
+	ffn := p.mlp
 	if plan.MoE {
-		norm, ffn = p.normExact, p.moe
+		ffn = p.moe
 	}
-	if err := norm(p.out, w.postNorm); err != nil {
+	if err := p.norm(p.out, w.postNorm, plan.MoE); err != nil {
 		return err
 	}
 	if err := p.tap(p.h, "layers.%d.post_norm", plan.Index); err != nil {
@@ -282,17 +282,11 @@ func (p *pass) layer(plan *LayerPlan, w *layerWeights, pending bindings.Tensor) 
 	return p.tap(p.out, "layers.%d.ffn_out", plan.Index)
 }
 
-// norm adds what is pending to x and leaves the norm of x in h.
-func (p *pass) norm(pending, weight bindings.Tensor) error {
-	return p.stream.RMSNorm(&bindings.RMSNormArgs{
-		Eps: p.config.Eps, X: p.x, Add: pending, Weight: weight, Out: p.h,
-	})
-}
-
-// normExact is norm that leaves h in exact, too.
-func (p *pass) normExact(pending, weight bindings.Tensor) error {
+// norm adds what is pending to x and leaves the norm of x in h, and if asked in
+// exact.
+func (p *pass) norm(pending, weight bindings.Tensor, exact bool) error {
 	a := &bindings.RMSNormArgs{Eps: p.config.Eps, X: p.x, Add: pending, Weight: weight, Out: p.h}
-	if p.act != bindings.F32 {
+	if exact && p.act != bindings.F32 {
 		a.Unrounded = p.exact
 	}
 	return p.stream.RMSNorm(a)
