@@ -26,19 +26,20 @@ func (r *rig) batch(sequences, fresh, context int) bindings.Batch {
 // pages is a cache for sequences of a context: one after the other.
 type pages struct {
 	k, v    operand
+	size    int // positions a page
 	columns int // pages a sequence
 	tensors bindings.KV
 }
 
-func (r *rig) pages(sequences, context, kvHeads, dim int) pages {
-	columns := (context + pageSize - 1) / pageSize
+func (r *rig) pages(sequences, context, size, kvHeads, dim int) pages {
+	columns := (context + size - 1) / size
 	table := make([]int32, sequences*columns)
 	for i := range table {
 		table[i] = int32(i)
 	}
-	p := pages{columns: columns}
-	p.k = r.random(bindings.BF16, 1, len(table), kvHeads, pageSize, dim)
-	p.v = r.random(bindings.BF16, 1, len(table), kvHeads, pageSize, dim)
+	p := pages{size: size, columns: columns}
+	p.k = r.random(bindings.BF16, 1, len(table), kvHeads, size, dim)
+	p.v = r.random(bindings.BF16, 1, len(table), kvHeads, size, dim)
 	p.tensors = bindings.KV{
 		K: p.k.Tensor, V: p.v.Tensor, PageTable: r.int32s(table...).Reshape(int64(sequences), int64(columns)),
 	}
@@ -47,24 +48,30 @@ func (r *rig) pages(sequences, context, kvHeads, dim int) pages {
 
 // row is the number of a head at a position among all the rows of the cache.
 func (p pages) row(sequence, position, head, kvHeads int) int64 {
-	page := sequence*p.columns + position/pageSize
-	return int64((page*kvHeads+head)*pageSize + position%pageSize)
+	page := sequence*p.columns + position/p.size
+	return int64((page*kvHeads+head)*p.size + position%p.size)
 }
 
 func attention(r *rig, s shape) job {
 	d := s.dims
 	sequences, fresh, context := d["sequences"], d["new"], d["context"]
 	heads, kvHeads, dim := d["heads"], d["kv_heads"], d["dim"]
-	tokens := sequences * fresh
+	tokens, size, bidirectional := sequences*fresh, pageSize, d["bidirectional"] != 0
+	if bidirectional {
+		size = context // as the vision tower keeps a tile
+	}
 	scale := 1 / math.Sqrt(float64(dim))
-	q, kv := r.random(r.act, 1, tokens, heads, dim), r.pages(sequences, context, kvHeads, dim)
+	q, kv := r.random(r.act, 1, tokens, heads, dim), r.pages(sequences, context, size, kvHeads, dim)
 	args := &bindings.AttentionArgs{
 		Scale: float32(scale), Chunk: d["chunk"], Batch: r.batch(sequences, fresh, context),
-		Q: q.Tensor, KV: kv.tensors, Out: r.empty(r.act, tokens, heads, dim),
+		Q: q.Tensor, KV: kv.tensors, Out: r.empty(r.act, tokens, heads, dim), Bidirectional: bidirectional,
 	}
-	// check one query of one head.
+	// check one query of one head, as the last of those keys that it sees.
 	check := func(sequence, token, head int) error {
 		position := context - fresh + token
+		if bidirectional {
+			position = context - 1
+		}
 		first := d.first(position)
 		seen := optest.Sequence{Past: position - first, New: 1}
 		for p := first; p <= position; p++ {
@@ -102,7 +109,7 @@ func qkvEpilogue(r *rig, s shape) job {
 		frequencies[i] = float32(math.Pow(500000, -2*float64(i)/float64(dim)))
 		exact[i] = float64(frequencies[i])
 	}
-	qkv, kv := r.random(r.act, 1, tokens, width), r.pages(1, tokens, kvHeads, dim)
+	qkv, kv := r.random(r.act, 1, tokens, width), r.pages(1, tokens, pageSize, kvHeads, dim)
 	const eps = 1e-5
 	args := &bindings.QKVEpilogueArgs{
 		QKNorm: true, QKNormEps: eps, Batch: r.batch(1, tokens, tokens), QKV: qkv.Tensor,

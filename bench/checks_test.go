@@ -66,6 +66,9 @@ func TestShapes(t *testing.T) {
 	require.Equal(t, 5, names["Attention/decode/tp=8/sequences=1/new=1/context=8192"].dims["heads"])
 	require.Equal(t, 25256, names["Logits/tp=8/rows=1"].dims["n"])
 	require.Contains(t, names, "Router/maverick/tokens=16384")
+	require.Equal(t, dims{"tiles": 17, "m": 9809, "n": 5632, "k": 1408, "bias": 1, "gelu": 1}, names["Matmul/vision_fc1/tiles=17"].dims)
+	require.Equal(t, 88, names["Attention/vision/sequences=17/new=577/context=577"].dims["dim"])
+	require.Contains(t, names, "PixelShuffle/tiles=5/rows=577")
 
 	few := gpuPlan.short().shapes()
 	require.Less(t, len(few), len(names)/4)
@@ -78,6 +81,7 @@ func TestPairs(t *testing.T) {
 	require.EqualValues(t, 2*(5+6), dims{"sequences": 2, "new": 2, "context": 6}.pairs())
 	chunked := dims{"sequences": 1, "new": 3, "context": 9, "chunk": 8} // positions 6, 7, 8
 	require.EqualValues(t, 7+8+1, chunked.pairs())
+	require.EqualValues(t, 2*3*9, dims{"sequences": 2, "new": 3, "context": 9, "bidirectional": 1}.pairs())
 	require.Equal(t, 9, chunked.keys())
 	require.Equal(t, 1, dims{"sequences": 1, "new": 1, "context": 9, "chunk": 8}.keys())
 }

@@ -11,9 +11,10 @@
 // # Kernels
 //
 // The shapes are Llama 4's own, Scout's and Maverick's with 1, 2, 4 or 8 GPUs
-// sharing a layer and 1 to 16,384 tokens: shapes_test.go lists them. A CPU gets the
-// few that it can do in seconds; the emulated GPU gets tiny ones, whose times mean
-// nothing and are said to.
+// sharing a layer and 1 to 16,384 tokens, and those of their vision tower with 1 to
+// 17 tiles: shapes_test.go and vision_test.go list them. A CPU gets the few that it
+// can do in seconds; the emulated GPU gets tiny ones, whose times mean nothing and
+// are said to.
 //
 // A sample is one call between two events of the device, so that what the host does
 // meanwhile does not count. Before each, a copy larger than the last-level cache

@@ -31,15 +31,18 @@ var builders = map[string]func(*rig, shape) job{
 	"Attention":     attention,
 	"Embed":         embed,
 	"GroupedMatmul": groupedMatmul,
+	"LayerNorm":     layerNorm,
 	"LogSoftmax":    logSoftmax,
 	"Logits":        logits,
 	"Matmul":        matmul,
+	"PixelShuffle":  pixelShuffle,
 	"QKVEpilogue":   qkvEpilogue,
 	"RMSNorm":       rmsNorm,
 	"Router":        router,
 	"Sample":        sample,
 	"SwiGLU":        swiglu,
 	"TopK":          topK,
+	"Unfold":        unfold,
 }
 
 // ends picks a few of n: both ends, their neighbours and the middle.
@@ -76,16 +79,35 @@ func matmul(r *rig, s shape) job {
 	x, w := r.random(r.act, 1, m, k), r.random(bindings.BF16, scaleOf(k), n, k)
 	args := &bindings.MatmulArgs{
 		X: x.Tensor, Weights: []bindings.Weight{{Data: w.Tensor}}, Out: r.empty(r.act, m, n),
+		Activation: bindings.Activation(s.dims["gelu"]),
+	}
+	var bias operand
+	if s.dims["bias"] != 0 {
+		bias = r.random(bindings.F32, 1, n)
+		args.Bias = []bindings.Tensor{bias.Tensor}
+	}
+	// check some outputs of row t.
+	check := func(t int64) error {
+		chosen := ends(n)
+		want := optest.Linear{
+			X: x.slice(t*int64(k), int64(k)), Parts: []optest.Matrix{outputs(w, chosen, k)},
+			Activation: args.Activation, Precision: r.precision(r.act),
+		}
+		if args.Bias != nil {
+			want.Bias = [][]float64{nil}
+			for _, c := range chosen {
+				want.Bias[0] = append(want.Bias[0], bias.at(c))
+			}
+		}
+		return optest.Difference(columns(r.row(args.Out, t), chosen), optest.Matmul(want))
 	}
 	return job{
 		flops: 2 * float64(m) * float64(n) * float64(k),
 		bytes: float64(x.Bytes() + w.Bytes() + args.Out.Bytes()),
 		run:   func() error { return r.stream.Matmul(args) },
 		check: func() error {
-			chosen := ends(n)
 			for _, t := range ends(m) {
-				want := optest.Matmul(x.slice(t*int64(k), int64(k)), []optest.Matrix{outputs(w, chosen, k)}, nil, r.precision(r.act))
-				if err := optest.Difference(columns(r.row(args.Out, t), chosen), want); err != nil {
+				if err := check(t); err != nil {
 					return err
 				}
 			}

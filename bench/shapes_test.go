@@ -48,6 +48,8 @@ type plan struct {
 	tokens []int
 	rows   []int // of logits and what follows
 	spans  []span
+	tower  tower
+	tiles  []int // of the pictures of a call
 }
 
 var (
@@ -60,6 +62,7 @@ var (
 			{"decode", 1, 1, 1024, false}, {"decode", 1, 1, 8192, false}, {"decode", 1, 1, 32768, false},
 			{"decode", 16, 1, 4096, false}, {"decode", 64, 1, 4096, false}, {"decode", 8, 1, 30000, true},
 		},
+		tower: llamaTower, tiles: []int{1, 5, 17},
 	}
 	cpuPlan = plan{
 		models: []geometry{scout}, tp: []int{1}, tokens: []int{1, 4, 64, 512}, rows: []int{1},
@@ -67,17 +70,19 @@ var (
 			{"prefill", 1, 512, 4096, false}, {"prefill", 1, 512, 8192 + 4096, true}, {"decode", 1, 1, 4096, false},
 			{"decode", 1, 1, 32768, false}, {"decode", 1, 1, 32768, true},
 		},
+		tower: llamaTower, tiles: []int{1, 17},
 	}
 	emulatedPlan = plan{
 		models: []geometry{tiny}, tp: []int{1}, tokens: []int{1, 5}, rows: []int{2},
 		spans: []span{{"prefill", 2, 9, 21, false}, {"prefill", 1, 9, 41, true}, {"decode", 3, 1, 70, false}},
+		tower: tinyTower, tiles: []int{2},
 	}
 )
 
 // short leaves a few of a plan's shapes: the smallest and the largest.
 func (p plan) short() plan {
 	ends := func(list []int) []int { return slices.Compact([]int{list[0], list[len(list)-1]}) }
-	p.tp, p.tokens, p.rows = ends(p.tp), ends(p.tokens), ends(p.rows)
+	p.tp, p.tokens, p.rows, p.tiles = ends(p.tp), ends(p.tokens), ends(p.rows), ends(p.tiles)
 	return p
 }
 
@@ -118,7 +123,7 @@ func (s shape) name() string {
 	if s.tp > 0 {
 		out += fmt.Sprintf("/tp=%d", s.tp)
 	}
-	for _, key := range []string{"tokens", "rows", "sequences", "new", "context", "chunk"} {
+	for _, key := range []string{"tokens", "tiles", "rows", "sequences", "new", "context", "chunk"} {
 		if n, ok := s.dims[key]; ok {
 			out += fmt.Sprintf("/%s=%d", key, n)
 		}
@@ -136,6 +141,7 @@ func (p plan) shapes() []shape {
 		}
 		all = append(all, p.whole(g)...)
 	}
+	all = append(all, p.vision()...)
 	var out []shape
 	seen := map[string]int{}
 	for _, s := range all {
@@ -210,6 +216,9 @@ func (p plan) whole(g geometry) []shape {
 
 // pairs counts the keys that the queries of a span see, over all its sequences.
 func (d dims) pairs() float64 {
+	if d["bidirectional"] != 0 {
+		return float64(d["new"]) * float64(d["context"]) * float64(d["sequences"])
+	}
 	n := 0.0
 	for p := d["context"] - d["new"]; p < d["context"]; p++ {
 		n += float64(p - d.first(p) + 1)

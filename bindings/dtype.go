@@ -83,6 +83,27 @@ func ParseCompute(s string) (Compute, error) {
 	return 0, fmt.Errorf("compute %q: want auto, f32 or bf16", s)
 }
 
+// Activation is what a matmul applies to its results.
+type Activation int32
+
+// The activations, ll4_activation of llama4.h.
+const (
+	ActivationNone Activation = 0
+	// ActivationGELU is x (1 + erf(x / sqrt(2))) / 2, not its approximation by tanh.
+	ActivationGELU Activation = 1
+)
+
+// String returns "none" or "gelu".
+func (a Activation) String() string {
+	switch a {
+	case ActivationNone:
+		return "none"
+	case ActivationGELU:
+		return "gelu"
+	}
+	return fmt.Sprintf("activation %d", int32(a))
+}
+
 // Layout is the order of a weight's dimensions.
 type Layout int32
 

@@ -187,6 +187,7 @@ func TestNil(t *testing.T) {
 		"embed": s.Embed(nil), "rms_norm": s.RMSNorm(nil), "qkv_epilogue": s.QKVEpilogue(nil),
 		"attention": s.Attention(nil), "matmul": s.Matmul(nil), "router": s.Router(nil),
 		"grouped_matmul": s.GroupedMatmul(nil), "swiglu": s.SwiGLU(nil), "logits": s.Logits(nil),
+		"layer_norm": s.LayerNorm(nil), "unfold": s.Unfold(nil), "pixel_shuffle": s.PixelShuffle(nil),
 		"log_softmax": s.LogSoftmax(nil), "top_k": s.TopK(nil), "sample": s.Sample(nil),
 	} {
 		require.EqualError(t, err, name+": args: is nil")

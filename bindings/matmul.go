@@ -27,10 +27,12 @@ type MatmulArgs struct {
 	X          Tensor   // act [T, K]
 	Weights    []Weight // 1 to MaxParts parts: [N_i, K] or [K, N_i]
 	Out        Tensor   // act or F32 [T, sum of N_i]
+	Bias       []Tensor // F32 [N_i], one a part, each optional; or nil
+	Activation Activation
 }
 
-// Matmul multiplies: out = x W^T for W the parts stacked along N (q, k and v, or
-// gate and up, in one call), and out += x W^T with Accumulate.
+// Matmul multiplies: out = activation(x W^T + bias) for W the parts stacked along N
+// (q, k and v, or gate and up, in one call), and out += that with Accumulate.
 func (s *Stream) Matmul(a *MatmulArgs) error {
 	c := begin(s, "matmul")
 	if a == nil {
@@ -45,6 +47,8 @@ func (s *Stream) Matmul(a *MatmulArgs) error {
 		x:          c.tensor("x", &a.X),
 		weight:     c.weights(a.Weights),
 		out:        c.tensor("out", &a.Out),
+		bias:       c.biases(a.Bias, len(a.Weights)),
+		activation: C.int32_t(a.Activation),
 	}
 	if c.err != nil {
 		return c.err
@@ -68,5 +72,20 @@ func (c *call) weights(parts []Weight) (out [MaxParts]C.ll4_weight) {
 	return out
 }
 
-// weightNames are the fields, as errors name them.
-var weightNames = [MaxParts]string{"weight[0]", "weight[1]", "weight[2]", "weight[3]"}
+// biases converts the biases of a matmul of so many parts.
+func (c *call) biases(biases []Tensor, parts int) (out [MaxParts]C.ll4_tensor) {
+	if len(biases) != 0 && len(biases) != parts || len(biases) > MaxParts {
+		c.fail("bias", fmt.Sprintf("%d for %d parts", len(biases), parts))
+		return out
+	}
+	for i := range biases {
+		out[i] = c.tensor(biasNames[i], &biases[i])
+	}
+	return out
+}
+
+// The fields, as errors name them.
+var (
+	weightNames = [MaxParts]string{"weight[0]", "weight[1]", "weight[2]", "weight[3]"}
+	biasNames   = [MaxParts]string{"bias[0]", "bias[1]", "bias[2]", "bias[3]"}
+)

@@ -25,13 +25,15 @@ type QKVEpilogueArgs struct {
 	InvFreq    Tensor // F32 [D/2], radians a position; optional: no rotation
 	Q          Tensor // out: act [T, Hq, D]
 	KV         KV     // written
+	Angles     Tensor // F32 [Batch.MaxContext or more, D/2], radians; optional
 }
 
 // QKVEpilogue does what lies between the QKV matmul and attention. With InvFreq,
-// the pairs (2i, 2i+1) of q and k turn by position * InvFreq[i]; then, with
-// QKNorm, each head of q and k is divided by sqrt(mean(square) + QKNormEps). With
-// AttnScale not 0, q *= 1 + AttnScale * ln(1 + floor((position+1) / FloorScale)).
-// q is written out, k and v go to the pages of their positions.
+// the pairs (2i, 2i+1) of q and k turn by position * InvFreq[i], or with Angles, of
+// which only one may be given, by Angles[position][i]; then, with QKNorm, each head
+// of q and k is divided by sqrt(mean(square) + QKNormEps). With AttnScale not 0,
+// q *= 1 + AttnScale * ln(1 + floor((position+1) / FloorScale)). q is written out,
+// k and v go to the pages of their positions.
 func (s *Stream) QKVEpilogue(a *QKVEpilogueArgs) error {
 	c := begin(s, "qkv_epilogue")
 	if a == nil {
@@ -49,6 +51,7 @@ func (s *Stream) QKVEpilogue(a *QKVEpilogueArgs) error {
 		inv_freq:    c.tensor("inv_freq", &a.InvFreq),
 		q:           c.tensor("q", &a.Q),
 		kv:          c.kv(&a.KV),
+		angles:      c.tensor("angles", &a.Angles),
 	}
 	if c.err != nil {
 		return c.err

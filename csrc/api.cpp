@@ -363,6 +363,15 @@ ll4_status ll4_top_k(ll4_stream *s, const ll4_top_k_args *a, ll4_error *e) {
 ll4_status ll4_sample(ll4_stream *s, const ll4_sample_args *a, ll4_error *e) {
   return run("sample", &ll4::Operations::sample, s, a, e);
 }
+ll4_status ll4_layer_norm(ll4_stream *s, const ll4_layer_norm_args *a, ll4_error *e) {
+  return run("layer_norm", &ll4::Operations::layer_norm, s, a, e);
+}
+ll4_status ll4_unfold(ll4_stream *s, const ll4_unfold_args *a, ll4_error *e) {
+  return run("unfold", &ll4::Operations::unfold, s, a, e);
+}
+ll4_status ll4_pixel_shuffle(ll4_stream *s, const ll4_pixel_shuffle_args *a, ll4_error *e) {
+  return run("pixel_shuffle", &ll4::Operations::pixel_shuffle, s, a, e);
+}
 
 // ---- graphs ----
 
@@ -440,6 +449,9 @@ const ll4_api *ll4_get_api(uint32_t abi_version) {
       ll4_graph_end,
       ll4_graph_launch,
       ll4_graph_destroy,
+      ll4_layer_norm,
+      ll4_unfold,
+      ll4_pixel_shuffle,
   };
   return abi_version == LL4_ABI_VERSION ? &api : nullptr;
 }

@@ -46,6 +46,9 @@ struct Operations {
   void (*log_softmax)(ll4_stream &, const ll4_log_softmax_args &);
   void (*top_k)(ll4_stream &, const ll4_top_k_args &);
   void (*sample)(ll4_stream &, const ll4_sample_args &);
+  void (*layer_norm)(ll4_stream &, const ll4_layer_norm_args &);
+  void (*unfold)(ll4_stream &, const ll4_unfold_args &);
+  void (*pixel_shuffle)(ll4_stream &, const ll4_pixel_shuffle_args &);
 };
 
 struct Backend {

@@ -165,6 +165,7 @@ void check(ll4_device &d, const ll4_embed_args &a) {
   check_tensor(d, "ids", a.ids, {LL4_I32}, {kAny});
   check_tensor(d, "table", a.table, {LL4_BF16}, {kAny, kAny});
   check_act(d, "out", a.out, {a.ids.shape[0], a.table.shape[1]});
+  if (present(a.features)) check_act(d, "features", a.features, {kAny, a.table.shape[1]});
 }
 
 void check(ll4_device &d, const ll4_rms_norm_args &a) {
@@ -196,15 +197,22 @@ void check(ll4_device &d, const ll4_qkv_epilogue_args &a) {
   check_kv(d, a.kv, a.batch, head_dim);
   check_act(d, "qkv", a.qkv, {a.batch.tokens, (heads + 2 * a.kv.k.shape[1]) * head_dim});
   check_wide("qkv", a.qkv, a.q);
-  if (present(a.inv_freq)) {
-    require(head_dim % 2 == 0, "q", "has an odd head dimension, which cannot be rotated");
-    check_tensor(d, "inv_freq", a.inv_freq, {LL4_F32}, {head_dim / 2});
+  require(!present(a.inv_freq) || !present(a.angles), "angles", "and inv_freq are both given");
+  require(head_dim % 2 == 0 || !(present(a.inv_freq) || present(a.angles)), "q",
+          "has an odd head dimension, which cannot be rotated");
+  if (present(a.inv_freq)) check_tensor(d, "inv_freq", a.inv_freq, {LL4_F32}, {head_dim / 2});
+  if (present(a.angles)) {
+    check_tensor(d, "angles", a.angles, {LL4_F32}, {kAny, head_dim / 2});
+    require(a.angles.shape[0] >= a.batch.max_context, "angles",
+            "has fewer rows than batch.max_context");
   }
 }
 
 void check(ll4_device &d, const ll4_attention_args &a) {
   require(std::isfinite(a.scale), "scale", "is not finite");
   require(a.chunk >= 0, "chunk", "is negative");
+  require(a.reserved == 0, "reserved", "is not 0");
+  require(!a.bidirectional || a.chunk == 0, "chunk", "is not 0, which bidirectional needs");
   check_compute(a.compute);
   check_batch(d, a.batch);
   check_act(d, "q", a.q, {a.batch.tokens, kAny, kAny});
@@ -217,12 +225,18 @@ void check(ll4_device &d, const ll4_attention_args &a) {
 
 void check(ll4_device &d, const ll4_matmul_args &a) {
   require(a.parts >= 1 && a.parts <= LL4_MAX_PARTS, "parts", "is not in 1 .. 4");
+  require(a.activation == LL4_ACTIVATION_NONE || a.activation == LL4_ACTIVATION_GELU, "activation",
+          "is not an ll4_activation");
+  require(a.reserved == 0, "reserved", "is not 0");
   check_compute(a.compute);
   check_act(d, "x", a.x, {kAny, kAny});
   int64_t n = 0;
   for (int i = 0; i < a.parts; i++) {
     const std::string field = "weight[" + std::to_string(i) + "]";
-    n += check_weight(d, field.c_str(), a.weight[i], -1, a.x.shape[1]);
+    const int64_t columns = check_weight(d, field.c_str(), a.weight[i], -1, a.x.shape[1]);
+    const std::string bias = "bias[" + std::to_string(i) + "]";
+    if (present(a.bias[i])) check_tensor(d, bias.c_str(), a.bias[i], {LL4_F32}, {columns});
+    n += columns;
   }
   check_act(d, "out", a.out, {a.x.shape[0], n});
   check_wide("out", a.out, a.x);
@@ -299,6 +313,46 @@ void check(ll4_device &d, const ll4_sample_args &a) {
   check_tensor(d, "min_p", a.min_p, {LL4_F32}, {rows});
   check_tensor(d, "draw", a.draw, {LL4_F32}, {rows});
   check_tensor(d, "ids", a.ids, {LL4_I32}, {rows});
+}
+
+void check(ll4_device &d, const ll4_layer_norm_args &a) {
+  require(a.eps >= 0 && std::isfinite(a.eps), "eps", "is not a finite number of at least 0");
+  check_act(d, "x", a.x, {kAny, kAny});
+  const int64_t hidden = a.x.shape[1];
+  require(hidden > 0, "x", "has no columns");
+  check_tensor(d, "weight", a.weight, {LL4_BF16, LL4_F32}, {hidden});
+  check_tensor(d, "bias", a.bias, {LL4_BF16, LL4_F32}, {hidden});
+  check_act(d, "out", a.out, {a.x.shape[0], hidden});
+}
+
+void check(ll4_device &d, const ll4_unfold_args &a) {
+  require(a.patch > 0, "patch", "is not positive");
+  check_act(d, "x", a.x, {kAny, kAny, kAny, kAny});
+  const int64_t channels = a.x.shape[1], side = a.x.shape[2];
+  require(channels > 0 && side > 0, "x", "has no pixels");
+  require(a.x.shape[3] == side, "x", "is not square");
+  require(side % a.patch == 0, "patch", "does not divide the side of x");
+  check_act(d, "out", a.out, {a.x.shape[0], kAny, kAny});
+  // Quotients, since products could overflow where there are no tiles.
+  const int64_t g = side / a.patch;
+  require(a.out.shape[1] / g >= g, "out", "has fewer rows than a tile has patches");
+  require(a.out.shape[2] / a.patch / a.patch >= channels, "out",
+          "has fewer columns than a patch has values");
+}
+
+void check(ll4_device &d, const ll4_pixel_shuffle_args &a) {
+  require(a.factor > 0, "factor", "is not positive");
+  check_act(d, "x", a.x, {kAny, kAny, kAny});
+  check_act(d, "out", a.out, {a.x.shape[0], kAny, kAny});
+  check_same_dtype("out", a.out, a.x);
+  const int64_t squares = a.out.shape[1], factor = a.factor;
+  const int64_t side = std::llround(std::sqrt(static_cast<double>(squares)));
+  require(side > 0 && squares % side == 0 && squares / side == side, "out",
+          "has a number of rows that is no square");
+  const int64_t area = factor * factor, g = side * factor;
+  require(a.out.shape[2] % area == 0 && a.out.shape[2] / area == a.x.shape[2], "out",
+          "does not have factor^2 times as many columns as x");
+  require(a.x.shape[1] / g >= g, "x", "has fewer rows than out has patches");
 }
 
 }  // namespace ll4

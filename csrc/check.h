@@ -18,6 +18,9 @@ void check(ll4_device &device, const ll4_logits_args &args);
 void check(ll4_device &device, const ll4_log_softmax_args &args);
 void check(ll4_device &device, const ll4_top_k_args &args);
 void check(ll4_device &device, const ll4_sample_args &args);
+void check(ll4_device &device, const ll4_layer_norm_args &args);
+void check(ll4_device &device, const ll4_unfold_args &args);
+void check(ll4_device &device, const ll4_pixel_shuffle_args &args);
 
 // Bytes of an element; 0 for an unknown dtype.
 int64_t dtype_bytes(int32_t dtype);

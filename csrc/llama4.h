@@ -19,6 +19,7 @@
  *              nothing that it reads, unless the operation says so.
  *   Names      T tokens of the ragged batch, B sequences, H hidden size, Hq/Hkv query/KV heads,
  *              D head dimension, E experts, F expert intermediate size, V vocabulary, P pages.
+ *              Of pictures: I tiles, each a sequence of the vision tower.
  *   act        The activation dtype: LL4_F32 or LL4_BF16, one of them throughout a call.
  *   Offsets    Byte and element offsets are 64-bit everywhere; positions, token ids and page
  *              numbers are 32-bit.
@@ -216,12 +217,15 @@ typedef struct ll4_weight {
 
 /* ---- operations ------------------------------------------------------------------------- */
 
-/* embed: out[t] = table[ids[t]]. An id outside [0, V) is an error. */
+/* embed: out[t] = table[ids[t]], or features[ids[t] - V] for ids from V on, which is how the
+ * patches of pictures take the place of tokens. An id outside [0, V + rows of features) is an
+ * error. */
 typedef struct ll4_embed_args {
   uint32_t size;
-  ll4_tensor ids;   /* i32 [T] */
-  ll4_tensor table; /* bf16 [V, H] */
-  ll4_tensor out;   /* f32 or bf16 [T, H] */
+  ll4_tensor ids;      /* i32 [T] */
+  ll4_tensor table;    /* bf16 [V, H] */
+  ll4_tensor out;      /* f32 or bf16 [T, H] */
+  ll4_tensor features; /* f32 or bf16 [any, H]; optional */
 } ll4_embed_args;
 
 /* rms_norm with fused residual add: x += add (if present), then
@@ -237,8 +241,20 @@ typedef struct ll4_rms_norm_args {
   ll4_tensor unrounded; /* out: f32 [T, H], what out was rounded from; optional */
 } ll4_rms_norm_args;
 
+/* layer_norm: out[t] = (x[t] - mean(x[t])) / sqrt(variance(x[t]) + eps) * weight + bias, computed
+ * in fp32; the variance is that of the row itself, divided by H. out may be x. */
+typedef struct ll4_layer_norm_args {
+  uint32_t size;
+  float eps;
+  ll4_tensor x;      /* act or f32 [T, H] */
+  ll4_tensor weight; /* bf16 or f32 [H] */
+  ll4_tensor bias;   /* the same */
+  ll4_tensor out;    /* act or f32 [T, H] */
+} ll4_layer_norm_args;
+
 /* qkv_epilogue: what lies between the QKV matmul and attention, in one operation.
- * With inv_freq: pairs (2i, 2i+1) of q and k turn by position * inv_freq[i]; then, with qk_norm,
+ * With inv_freq: pairs (2i, 2i+1) of q and k turn by position * inv_freq[i], or with angles, of
+ * which only one may be given, by angles[position][i]; then, with qk_norm,
  * each head of q and k is divided by sqrt(mean(square) + qk_norm_eps). With attn_scale != 0,
  * q *= 1 + attn_scale * ln(1 + floor((position + 1) / floor_scale)). k and v go to the cache. */
 typedef struct ll4_qkv_epilogue_args {
@@ -253,11 +269,13 @@ typedef struct ll4_qkv_epilogue_args {
   ll4_tensor inv_freq; /* f32 [D / 2]; optional: no rotation */
   ll4_tensor q;        /* out: act [T, Hq, D] */
   ll4_kv kv;
+  ll4_tensor angles; /* f32 [batch.max_context or more, D / 2], radians; optional */
 } ll4_qkv_epilogue_args;
 
 /* attention over the paged cache, prefill and decode alike. The query at position p sees the
- * keys at j <= p, and with chunk > 0 only those with j / chunk == p / chunk. Query head h reads
- * KV head h / (Hq / Hkv). Softmax in fp32 over scale * q.k. */
+ * keys at j <= p, and with chunk > 0 only those with j / chunk == p / chunk; with bidirectional,
+ * for which chunk is 0, all keys of its sequence, past and new. Query head h reads KV head
+ * h / (Hq / Hkv). Softmax in fp32 over scale * q.k. */
 typedef struct ll4_attention_args {
   uint32_t size;
   float scale;
@@ -267,10 +285,17 @@ typedef struct ll4_attention_args {
   ll4_tensor q; /* act [T, Hq, D] */
   ll4_kv kv;
   ll4_tensor out; /* act [T, Hq, D] */
+  int32_t bidirectional;
+  int32_t reserved; /* 0 */
 } ll4_attention_args;
 
-/* matmul: out = x W^T for W the parts stacked along N (q, k and v, or gate and up, in one call);
- * with accumulate, out += x W^T. */
+typedef enum ll4_activation {
+  LL4_ACTIVATION_NONE = 0,
+  LL4_ACTIVATION_GELU = 1 /* x (1 + erf(x / sqrt(2))) / 2, not an approximation by tanh */
+} ll4_activation;
+
+/* matmul: out = activation(x W^T + bias) for W the parts stacked along N (q, k and v, or gate and
+ * up, in one call); with accumulate, out += that. */
 typedef struct ll4_matmul_args {
   uint32_t size;
   int32_t parts; /* 1 .. LL4_MAX_PARTS */
@@ -279,6 +304,9 @@ typedef struct ll4_matmul_args {
   ll4_tensor x;                     /* act [T, K] */
   ll4_weight weight[LL4_MAX_PARTS]; /* [N_i, K] or [K, N_i] */
   ll4_tensor out;                   /* act or f32 [T, sum of N_i] */
+  ll4_tensor bias[LL4_MAX_PARTS];   /* f32 [N_i]; optional, each for itself */
+  int32_t activation;               /* an ll4_activation */
+  int32_t reserved;                 /* 0 */
 } ll4_matmul_args;
 
 /* router: logits = x W^T in fp32 (where act is bf16, x may be the norm's `unrounded`); the top_k
@@ -365,6 +393,26 @@ typedef struct ll4_sample_args {
   ll4_tensor ids;         /* out: i32 [R]; -1 where a logit is NaN or +Inf or all are -Inf */
 } ll4_sample_args;
 
+/* unfold: the patches of tiles as rows for a matmul. With g = S / patch patches along a side, row
+ * y g + x of a tile is its patch at row y, column x, in the order channel, row, column. Further
+ * rows and columns of out are 0: places for the class token, and an aligned width. */
+typedef struct ll4_unfold_args {
+  uint32_t size;
+  int32_t patch;  /* side of a patch; S is a multiple */
+  ll4_tensor x;   /* f32 or bf16 [I, channels, S, S] */
+  ll4_tensor out; /* act [I, g^2 or more, channels * patch^2 or more] */
+} ll4_unfold_args;
+
+/* pixel_shuffle: squares of factor x factor patches become one row. x has g x g patches a tile, row
+ * by row, and maybe further rows, which are dropped; out row y (g / factor) + x has the patches of
+ * its square side by side, row by row. */
+typedef struct ll4_pixel_shuffle_args {
+  uint32_t size;
+  int32_t factor; /* a divisor of g */
+  ll4_tensor x;   /* act [I, g^2 or more, C] */
+  ll4_tensor out; /* act [I, (g / factor)^2, C * factor^2] */
+} ll4_pixel_shuffle_args;
+
 LL4_EXPORT ll4_status ll4_embed(ll4_stream *, const ll4_embed_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_rms_norm(ll4_stream *, const ll4_rms_norm_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_qkv_epilogue(ll4_stream *, const ll4_qkv_epilogue_args *, ll4_error *);
@@ -378,6 +426,9 @@ LL4_EXPORT ll4_status ll4_logits(ll4_stream *, const ll4_logits_args *, ll4_erro
 LL4_EXPORT ll4_status ll4_log_softmax(ll4_stream *, const ll4_log_softmax_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_top_k(ll4_stream *, const ll4_top_k_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_sample(ll4_stream *, const ll4_sample_args *, ll4_error *);
+LL4_EXPORT ll4_status ll4_layer_norm(ll4_stream *, const ll4_layer_norm_args *, ll4_error *);
+LL4_EXPORT ll4_status ll4_unfold(ll4_stream *, const ll4_unfold_args *, ll4_error *);
+LL4_EXPORT ll4_status ll4_pixel_shuffle(ll4_stream *, const ll4_pixel_shuffle_args *, ll4_error *);
 
 /* ---- graphs ----------------------------------------------------------------------------- */
 
@@ -442,6 +493,9 @@ typedef struct ll4_api {
   ll4_status (*graph_end)(ll4_stream *, ll4_graph **, ll4_error *);
   ll4_status (*graph_launch)(ll4_graph *, ll4_stream *, ll4_error *);
   void (*graph_destroy)(ll4_graph *);
+  ll4_status (*layer_norm)(ll4_stream *, const ll4_layer_norm_args *, ll4_error *);
+  ll4_status (*unfold)(ll4_stream *, const ll4_unfold_args *, ll4_error *);
+  ll4_status (*pixel_shuffle)(ll4_stream *, const ll4_pixel_shuffle_args *, ll4_error *);
 } ll4_api;
 
 /* The table for `abi_version` (LL4_ABI_VERSION of the header the caller was built with), or NULL

@@ -70,6 +70,7 @@ void attention(ll4_stream &ll4_stream_, const ll4_attention_args &a) {
   p.page_size = Divisor(p.pages.page_size);
   p.group = Divisor(static_cast<int32_t>(heads / kv_heads));
   p.chunk = Divisor(a.chunk ? a.chunk : 1);
+  p.key_rows = a.bidirectional ? Divisor(INT32_MAX) : p.group;
   p.q = data<const bf16>(a.q);
   p.k = data<const bf16>(a.kv.k);
   p.v = data<const bf16>(a.kv.v);
@@ -77,6 +78,7 @@ void attention(ll4_stream &ll4_stream_, const ll4_attention_args &a) {
   p.heads = static_cast<int32_t>(heads);
   p.head_dim = static_cast<int32_t>(head_dim);
   p.chunked = a.chunk != 0;
+  p.bidirectional = a.bidirectional != 0;
   p.negate = a.scale < 0;
   p.tiles = static_cast<int32_t>(plan.tiles);
   p.splits = static_cast<int32_t>(plan.splits);

@@ -14,7 +14,8 @@
 //            is read one block before the addresses are needed.
 // Shared     Rows of 16-byte chunks, swizzled so that ldmatrix and cp.async meet no bank conflict.
 // Masks      With chunks, key blocks before the chunk are not visited. Only warps whose rows do not
-//            all see all of a block's keys run the code that masks.
+//            all see all of a block's keys run the code that masks: with bidirectional, in the last
+//            block alone.
 // Splits     The keys of a tile may be shared by several blocks; attention_combine.cuh merges them.
 // Values     K and V are read as 0 outside the keys that some row of the tile sees, so nothing in
 //            other slots of a page matters. Inside, a masked key counts as exp(-inf) = 0, and a
@@ -45,7 +46,7 @@ __device__ __forceinline__ Visible find_visible(const AttentionParams &p, const 
                                                 int32_t first_row, int32_t rows) {
   const int32_t end = least(first_row + rows, w.rows);
   if (first_row >= end) return {0, -1, -1, -1};
-  const int32_t first = row_position(p, w, first_row), last = row_position(p, w, end - 1);
+  const int32_t first = last_visible(p, w, first_row), last = last_visible(p, w, end - 1);
   return {first_visible(p, last), first, first_visible(p, first), last};
 }
 
@@ -96,7 +97,7 @@ __device__ __forceinline__ void mask_scores(const AttentionParams &p, const Atte
 #pragma unroll
   for (int i = 0; i < 2 * Tile::kWarpTiles; i++) {
     const int32_t row = least(warp_row + lane_id() / 4 + 8 * i, w.rows - 1);
-    const int32_t high = row_position(p, w, row), low = first_visible(p, high);
+    const int32_t high = last_visible(p, w, row), low = first_visible(p, high);
 #pragma unroll
     for (int n = 0; n < Tile::kStepKeys / 8; n++)
 #pragma unroll

@@ -11,12 +11,14 @@ struct AttentionParams {
   BatchView batch;
   PageView pages;
   Divisor page_size, group, chunk;
+  Divisor key_rows;  // rows that see the same keys: of a token, or with bidirectional all
   const bf16 *q, *k, *v;
   bf16 *out;
   float *partial;                  // [T, Hq, splits, kDim]: sums of values
   Vec<float, 2> *partial_softmax;  // [T, Hq, splits]: the largest score and the sum of weights
   int32_t heads, head_dim;
-  bool chunked, negate;   // negate: q counts as -q
+  bool chunked, negate;  // negate: q counts as -q
+  bool bidirectional;
   int32_t tiles, splits;  // of a KV head in all sequences, and of a tile's keys
   bool one_tile;          // a sequence has one
   float scale;            // positive, of scores in base 2
@@ -30,6 +32,7 @@ struct AttentionWork {
   Span span;
   int32_t sequence, kv_head, split;
   int32_t first_row, rows;         // of the sequence's pairs; rows ends the sequence, not the tile
+  int32_t last_key;                // that the sequence's first row sees
   int32_t key_begin, key_end;      // what some row sees
   int32_t block_begin, block_end;  // key blocks of this split
 };
@@ -102,9 +105,10 @@ __device__ __forceinline__ int32_t first_visible(const AttentionParams &p, int32
   return p.chunked ? p.chunk.divide(position) * p.chunk.divisor() : 0;
 }
 
-__device__ __forceinline__ int32_t row_position(const AttentionParams &p, const AttentionWork &w,
+// The last key that a row sees.
+__device__ __forceinline__ int32_t last_visible(const AttentionParams &p, const AttentionWork &w,
                                                 int32_t row) {
-  return w.span.past + p.group.divide(row);
+  return w.last_key + p.key_rows.divide(row);
 }
 
 // The row of q and out, [T, Hq], for a row of the sequence.
@@ -144,9 +148,10 @@ __device__ __forceinline__ bool find_work(const AttentionParams &p, AttentionWor
       p.one_tile ? 0 : (tile - first_tile<Tile>(p, w->sequence)) * Tile::kRows;
   if (first_row < 0 || first_row >= w->rows) return false;
   w->first_row = static_cast<int32_t>(first_row);
+  w->last_key = w->span.past + (p.bidirectional ? w->span.tokens - 1 : 0);
   const int32_t end_row = least(w->first_row + Tile::kRows, w->rows);
-  w->key_begin = first_visible(p, row_position(p, *w, w->first_row));
-  w->key_end = row_position(p, *w, end_row - 1) + 1;
+  w->key_begin = first_visible(p, last_visible(p, *w, w->first_row));
+  w->key_end = last_visible(p, *w, end_row - 1) + 1;
   const int32_t first = w->key_begin / kKeys, end = (w->key_end - 1) / kKeys + 1;
   const int32_t share = (end - first + p.splits - 1) / p.splits;
   w->block_begin = least(first + w->split * share, end);

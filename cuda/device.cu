@@ -77,7 +77,8 @@ std::string fault_text(const Fault &f) {
   const std::string index = std::to_string(f.index), value = std::to_string(f.value);
   switch (static_cast<FaultCode>(f.code)) {
     case FaultCode::kTokenId:
-      return "ids[" + index + "] is " + value + ", which is not in the vocabulary";
+      return "ids[" + index + "] is " + value +
+             ", which is neither in the vocabulary nor a row of features";
     case FaultCode::kSeqStart:
       return "batch.seq_start[" + index + "] is " + value +
              ": it must run from 0 to the tokens, by at most max_new a sequence";
@@ -436,9 +437,10 @@ void alone(ll4_stream &stream, const Args &args) {
 }  // namespace
 
 const Operations kOperations = {
-    alone<embed>,  alone<rms_norm>,    alone<qkv_epilogue>,   alone<attention>,
-    alone<matmul>, alone<router>,      alone<grouped_matmul>, alone<swiglu>,
-    alone<logits>, alone<log_softmax>, alone<top_k>,          alone<sample>,
+    alone<embed>,      alone<rms_norm>,    alone<qkv_epilogue>,   alone<attention>,
+    alone<matmul>,     alone<router>,      alone<grouped_matmul>, alone<swiglu>,
+    alone<logits>,     alone<log_softmax>, alone<top_k>,          alone<sample>,
+    alone<layer_norm>, alone<unfold>,      alone<pixel_shuffle>,
 };
 
 const Backend &backend() {

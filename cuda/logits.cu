@@ -17,7 +17,7 @@ void logits(ll4_stream &stream, const ll4_logits_args &a) {
   p.out_columns = a.out.shape[1];
   p.f32 = true;
   p.pairs = reinterpret_cast<uintptr_t>(p.out) % 8 == 0 && p.out_columns % 2 == 0;
-  p.part[0] = {data<const bf16>(a.weight.data), p.out_columns, 0, 0};
+  p.part[0] = {data<const bf16>(a.weight.data), nullptr, p.out_columns, 0, 0};
   p.fault = s.fault();
   run_matmul(s, "logits", p, 1, kn,
              vectors(a.x, p.depth) && vectors(a.weight.data, kn ? p.out_columns : p.depth));

@@ -74,6 +74,7 @@ void matmul(ll4_stream &stream, const ll4_matmul_args &a) {
   p.f32 = a.out.dtype == LL4_F32;
   p.out_columns = a.out.shape[1];
   p.accumulate = a.accumulate != 0;
+  p.gelu = a.activation == LL4_ACTIVATION_GELU;
   p.fault = s.fault();
   for (const int32_t layout : {LL4_LAYOUT_NK, LL4_LAYOUT_KN}) {
     const bool kn = layout == LL4_LAYOUT_KN;
@@ -85,7 +86,8 @@ void matmul(ll4_stream &stream, const ll4_matmul_args &a) {
       const ll4_weight &w = a.weight[i];
       const int64_t columns = w.data.shape[kn ? 1 : 0];
       if (w.layout == layout && columns > 0) {
-        p.part[parts++] = {data<const bf16>(w.data), columns, first, 0};
+        p.part[parts++] = {data<const bf16>(w.data), data<const float>(a.bias[i]), columns, first,
+                           0};
         use_vectors &= vectors(w.data, kn ? columns : p.depth);
         p.pairs &= first % 2 == 0;
       }

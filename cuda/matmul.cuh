@@ -6,6 +6,7 @@
 // tiles, and no tile straddles two.
 #pragma once
 
+#include "common/gelu.cuh"
 #include "device.h"
 #include "few.cuh"
 
@@ -13,6 +14,7 @@ namespace ll4::cuda {
 
 struct MatmulPart {
   const bf16 *data;
+  const float *bias;     // [columns]; may be null
   int64_t columns;       // N
   int64_t first_column;  // in out
   int first_tile;        // of the tiles of a row block
@@ -27,7 +29,7 @@ struct MatmulParams {
   int group_rows;  // row blocks whose tiles are numbered together
   void *out;       // [rows, out_columns] of fp32 or bf16
   int64_t out_columns;
-  bool f32, accumulate;
+  bool f32, accumulate, gelu;
   bool pairs;  // neighbours in out are aligned to two from every even column of a part on
   Fault *fault;
 };
@@ -55,6 +57,35 @@ __device__ __forceinline__ MatmulPart part_of(const MatmulParams &p, int column_
   for (int i = 1; i < LL4_MAX_PARTS; i++)
     if (column_tile >= p.part[i].first_tile) part = p.part[i];
   return part;
+}
+
+// Bias and activation of a thread's sums.
+template <class T>
+__device__ __forceinline__ void finish(const MatmulParams &p, const MatmulPart &part,
+                                       int64_t first_column, typename T::Sums &sums) {
+  if (part.bias) {
+    const int64_t mine = first_column + thread_column<T>();
+#pragma unroll
+    for (int j = 0; j < T::kAcross; j++)
+#pragma unroll
+      for (int e = 0; e < 2; e++) {
+        const int64_t column = mine + 8 * j + e;
+        const float bias = column < part.columns ? part.bias[column] : 0.0f;
+#pragma unroll
+        for (int i = 0; i < T::kDown; i++) {
+          sums[i][j][e] += bias;
+          sums[i][j][e + 2] += bias;
+        }
+      }
+  }
+  if (p.gelu) {
+#pragma unroll
+    for (int i = 0; i < T::kDown; i++)
+#pragma unroll
+      for (int j = 0; j < T::kAcross; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) sums[i][j][e] = gelu(sums[i][j][e]);
+  }
 }
 
 // `whole` says that all columns of the tile are there and aligned to two.
@@ -123,6 +154,7 @@ __global__ void __launch_bounds__(T::kThreads, vectors ? T::kBlocks : 1)
   multiply<T>(shared, X(p.x, p.depth, row_of),
               W(part.data, p.depth, part.columns, Columns{first_column, part.columns, 0}), p.depth,
               sums);
+  finish<T>(p, part, first_column, sums);
   const int64_t to = part.first_column + first_column;
   const int some = columns < T::kColumns ? static_cast<int>(columns) : T::kColumns;
   if (p.f32)
@@ -150,8 +182,11 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
                   [&](int m, int column, const float(&sums)[1]) {
                     if (first + column >= part.columns || source_row(p, m) < 0) return;
                     const int64_t to = m * p.out_columns + part.first_column + first + column;
+                    float sum = sums[0];
+                    if (part.bias) sum += part.bias[first + column];
+                    if (p.gelu) sum = gelu(sum);
                     const auto put = [&](auto *out) {
-                      store(out + to, p.accumulate ? to_float(out[to]) + sums[0] : sums[0]);
+                      store(out + to, p.accumulate ? to_float(out[to]) + sum : sum);
                     };
                     if (p.f32)
                       put(static_cast<float *>(p.out));

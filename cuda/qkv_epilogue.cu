@@ -32,7 +32,8 @@ void qkv_epilogue(ll4_stream &ll4_stream_, const ll4_qkv_epilogue_args &a) {
   p.pages = view(a.kv);
   p.page_size = Divisor(p.pages.page_size);
   p.qkv = data<const void>(a.qkv);
-  p.inv_freq = data<const float>(a.inv_freq);
+  p.by_position = a.inv_freq.buffer != nullptr;
+  p.angles = data<const float>(p.by_position ? a.inv_freq : a.angles);
   p.q = data<bf16>(a.q);
   p.k = data<bf16>(a.kv.k);
   p.v = data<bf16>(a.kv.v);

@@ -14,8 +14,9 @@ struct QKVEpilogueParams {
   BatchView batch;
   PageView pages;
   Divisor page_size;
-  const void *qkv;        // of fp32 or bf16
-  const float *inv_freq;  // null: no rotation
+  const void *qkv;      // of fp32 or bf16
+  const float *angles;  // [positions, head_dim / 2]; null: no rotation
+  bool by_position;     // one row of angles, for position 1, serves them all
   bf16 *q, *k, *v;
   int32_t heads, head_dim;
   bool qk_norm, vectors;  // rows are multiples of four elements
@@ -31,13 +32,12 @@ struct Turn {
 };
 
 // The cosine and sine of an angle below 2^31, which no position times a frequency of up to 1
-// exceeds. Reduced to [-pi/4, pi/4] in fp64, where the quadrant's number takes none of the
-// precision that fp32 needs; then the polynomials of Cephes, good to an ulp.
+// exceeds; NaN beyond. Reduced to [-pi/4, pi/4] in fp64, where the quadrant's number takes none of
+// the precision that fp32 needs; then the polynomials of Cephes, good to an ulp.
 __device__ inline Turn turn_by(float angle) {
   constexpr double kHalfPi = 1.5707963267948966, kHalfPiRest = 6.123233995736766e-17;
   const double quadrant = rint(static_cast<double>(angle) * 0.6366197723675814);
-  if (!(fabs(quadrant) < 0x1p31))
-    return {angle - angle, angle - angle};  // NaN for what is not finite
+  if (!(fabs(quadrant) < 0x1p31)) return {as_float(0x7fc00000u), as_float(0x7fc00000u)};
   const double rest =
       fma(-quadrant, kHalfPiRest, fma(-quadrant, kHalfPi, static_cast<double>(angle)));
   const float x = static_cast<float>(rest), square = x * x;
@@ -90,7 +90,7 @@ __device__ __forceinline__ void store_four(const QKVEpilogueParams &p, bf16 *row
 // Rotates, normalises and scales a lane's part of a head of q or k.
 __device__ __forceinline__ void compute_four(const QKVEpilogueParams &p, float (&x)[4],
                                              const Turn (&turns)[2], float scale) {
-  if (p.inv_freq) {
+  if (p.angles) {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const float a = x[2 * i], b = x[2 * i + 1];
@@ -128,12 +128,14 @@ __global__ void __launch_bounds__(kEpilogueWarps *kWarp, 1024 / (kEpilogueWarps 
   if (cache < 0) return;
 
   Turn turns[2]{};
-  if (p.inv_freq) {
+  if (p.angles) {
+    const int32_t half = p.head_dim / 2;
+    const float *angles = p.angles + (p.by_position ? 0 : int64_t{position} * half);
+    const float times = p.by_position ? static_cast<float>(position) : 1.0f;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const int pair = 2 * lane_id() + i;
-      if (pair < p.head_dim / 2)
-        turns[i] = turn_by(static_cast<float>(position) * p.inv_freq[pair]);
+      if (pair < half) turns[i] = turn_by(times * angles[pair]);
     }
   }
   const float q_scale = temperature(p, position);

@@ -2,12 +2,15 @@
 set(LL4_CUDA_SOURCES
   device.cu
   embed.cu
+  layer_norm.cu
   log_softmax.cu
+  pixel_shuffle.cu
   rms_norm.cu
   router.cu
   sample.cu
   swiglu.cu
   top_k.cu
+  unfold.cu
   attention.cu
   inst/attention_32.cu
   inst/attention_64.cu

@@ -296,12 +296,18 @@ __device__ __forceinline__ void multiply(TileShared<T, X, W> &s, X x, W w, int64
   sync_threads();
 }
 
+// The first column of the tile that a thread holds sums of; the others are eight and one on.
+template <class T>
+__device__ __forceinline__ int thread_column() {
+  return warp_id() % T::kWarpsAcross * T::kWarpColumns + lane_id() % 4 * 2;
+}
+
 // Calls body(row, column, i, half) for the rows of the tile that a thread holds sums of: in
 // sums[i][j][2 * half] and the next are those at that row, at columns column + 8 j and the next.
 template <class T, class Body>
 __device__ __forceinline__ void each_row(Body body) {
   const int row = warp_id() / T::kWarpsAcross * T::kWarpRows + lane_id() / 4;
-  const int column = warp_id() % T::kWarpsAcross * T::kWarpColumns + lane_id() % 4 * 2;
+  const int column = thread_column<T>();
 #pragma unroll
   for (int i = 0; i < T::kDown; i++)
 #pragma unroll

@@ -14,6 +14,7 @@ type Attn struct {
 	Heads, KVHeads, Dim int
 	Scale               float64
 	Chunk               int // 0: the whole context
+	Bidirectional       bool
 	Precision
 	CacheF32 bool // keys and values are fp32, so BF16 rounds them too
 }
@@ -36,7 +37,7 @@ func Attention(a Attn, q []float64, sequences []Sequence) Values {
 
 // visible reports whether the query at position p sees the key at position j.
 func (a Attn) visible(p, j int) bool {
-	return j <= p && (a.Chunk == 0 || j/a.Chunk == p/a.Chunk)
+	return a.Bidirectional || j <= p && (a.Chunk == 0 || j/a.Chunk == p/a.Chunk)
 }
 
 // head attends with one query at position p over one KV head.

@@ -17,6 +17,7 @@ type attnCase struct {
 	page, chunk     int
 	spans           []span
 	extraMaxContext int // a bound that nobody reaches
+	bidirectional   bool
 }
 
 // decode is n sequences of one new token each, with pasts from 0 on.
@@ -145,7 +146,7 @@ func testAttention(t *testing.T, c attnCase, m mode, cache bindings.DType) {
 		if _, ok := wants[p.BF16]; !ok {
 			wants[p.BF16] = Attention(Attn{
 				Heads: c.heads, KVHeads: c.kv, Dim: c.dim, Scale: float64(a.Scale), Chunk: c.chunk,
-				Precision: p, CacheF32: cache == bindings.F32,
+				Bidirectional: c.bidirectional, Precision: p, CacheF32: cache == bindings.F32,
 			}, q, caches)
 		}
 		Compare(t, "out", r.read(a.Out), wants[p.BF16])
@@ -160,10 +161,10 @@ func (c attnCase) args(r *rig, m mode, cache bindings.DType, pages *paging, cach
 	}
 	a := bindings.AttentionArgs{
 		Scale: float32(1 / math.Sqrt(float64(c.dim))), Chunk: c.chunk, Compute: m.compute,
-		Batch: pages.batch(r),
-		Q:     r.floats("q", m.act, q, shape...),
-		KV:    pages.kv(r, cache, c.kv, c.dim, caches, sees, false),
-		Out:   r.out("out", m.act, shape...),
+		Bidirectional: c.bidirectional, Batch: pages.batch(r),
+		Q:   r.floats("q", m.act, q, shape...),
+		KV:  pages.kv(r, cache, c.kv, c.dim, caches, sees, false),
+		Out: r.out("out", m.act, shape...),
 	}
 	a.Batch.MaxContext += c.extraMaxContext
 	return a
@@ -236,6 +237,7 @@ func TestAttentionNaN(t *testing.T) {
 		{name: "prefill", heads: 4, kv: 2, dim: 32, page: 16, spans: []span{{0, 100}}},
 		{name: "decode", heads: 2, kv: 1, dim: 64, page: 16, spans: []span{{40, 1}, {39, 1}, {300, 1}}},
 		{name: "chunked", heads: 2, kv: 1, dim: 64, page: 16, chunk: 64, spans: []span{{0, 130}}},
+		{name: "bidirectional", heads: 2, kv: 1, dim: 88, page: 16, bidirectional: true, spans: []span{{0, 130}, {9, 32}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			const at = 40
@@ -243,7 +245,10 @@ func TestAttentionNaN(t *testing.T) {
 			pages := newPaging(rng, c.spans, c.page, c.chunk)
 			caches := newCaches(rng, c.spans, c.kv, c.dim, m.act)
 			q := random(rng, m.act, pages.tokens()*c.heads*c.dim)
-			attn := Attn{Heads: c.heads, KVHeads: c.kv, Dim: c.dim, Scale: 1 / math.Sqrt(float64(c.dim)), Chunk: c.chunk}
+			attn := Attn{
+				Heads: c.heads, KVHeads: c.kv, Dim: c.dim, Scale: 1 / math.Sqrt(float64(c.dim)),
+				Chunk: c.chunk, Bidirectional: c.bidirectional,
+			}
 			onTargets(t, func(t *testing.T, r *rig) {
 				attn.Precision = m.precision(r.info)
 				want := Attention(attn, q, caches)

@@ -2,6 +2,7 @@ package optest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,7 @@ func everyOperation(r *rig) map[string][]byte {
 	rng := newRand("every operation")
 	out := make(map[string][]byte)
 	keep := func(op string, m mode, err error, tensors ...bindings.Tensor) {
-		if r.refused(err, m.act == bindings.F32 || op == "attention" && m.f32(m.act)) {
+		if r.refused(err, m.act == bindings.F32 || strings.HasPrefix(op, "attention") && m.f32(m.act)) {
 			return
 		}
 		require.NoError(r.t, err, op)
@@ -66,6 +67,10 @@ func everyOperation(r *rig) map[string][]byte {
 				},
 			}
 			keep("matmul "+layout.String(), m, r.stream.Matmul(&mm), mm.Out)
+			mm.Activation = bindings.ActivationGELU
+			mm.Bias = []bindings.Tensor{{}, r.floats("bias", bindings.F32, random(rng, bindings.F32, 133), 133)}
+			mm.Out = r.out("out", m.act, tokens, 390)
+			keep("matmul with bias and gelu "+layout.String(), m, r.stream.Matmul(&mm), mm.Out)
 
 			c := groupedCase{tokens: 20, k: 100, n: 130, rows: []int{31, 0, 3, 1}, layout: layout,
 				gather: true, scores: true, scatter: true, swiglu: true}
@@ -96,6 +101,14 @@ func everyOperation(r *rig) map[string][]byte {
 			Out:    r.out("out", m.act, tokens, hidden),
 		}
 		keep("rms_norm", m, r.stream.RMSNorm(&norm), norm.X, norm.Out)
+		layerNorm := bindings.LayerNormArgs{
+			Eps: 1e-5, X: x, Weight: norm.Weight, Bias: norm.Weight, Out: r.out("out", m.act, tokens, hidden),
+		}
+		keep("layer_norm", m, r.stream.LayerNorm(&layerNorm), layerNorm.Out)
+		unfold := bindings.UnfoldArgs{Patch: 5, X: x.Reshape(37, 3, 10, 10), Out: r.out("out", m.act, 37, 5, 80)}
+		keep("unfold", m, r.stream.Unfold(&unfold), unfold.Out)
+		shuffle := bindings.PixelShuffleArgs{Factor: 2, X: unfold.Out, Out: r.out("out", m.act, 37, 1, 320)}
+		keep("pixel_shuffle", m, r.stream.PixelShuffle(&shuffle), shuffle.Out)
 		swiglu := bindings.SwiGLUArgs{GateUp: x, Out: r.out("out", m.act, tokens, hidden/2)}
 		keep("swiglu", m, r.stream.SwiGLU(&swiglu), swiglu.Out)
 		embed := bindings.EmbedArgs{
@@ -110,6 +123,10 @@ func everyOperation(r *rig) map[string][]byte {
 		caches := newCaches(rng, c.spans, c.kv, c.dim, m.act)
 		attention := c.args(r, m, m.act, pages, caches, random(rng, m.act, pages.tokens()*c.heads*c.dim))
 		keep("attention", m, r.stream.Attention(&attention), attention.Out)
+		both := attnCase{heads: 2, kv: 1, dim: 88, page: 90, bidirectional: true, spans: []span{{0, 90}, {0, 90}}}
+		all := both.args(r, m, m.act, newPaging(rng, both.spans, both.page, 0),
+			newCaches(rng, both.spans, both.kv, both.dim, m.act), random(rng, m.act, 180*2*88))
+		keep("attention, bidirectional", m, r.stream.Attention(&all), all.Out)
 		width := (c.heads + 2*c.kv) * c.dim
 		epilogue := bindings.QKVEpilogueArgs{
 			QKNorm: true, QKNormEps: 1e-5, AttnScale: 0.1, FloorScale: 10, Batch: attention.Batch,
@@ -212,6 +229,7 @@ func TestBitsOfAttention(t *testing.T) {
 		{name: "global", heads: 4, kv: 2, dim: 32, page: 4, spans: []span{{0, 30}, {45, 1}, {7, 12}, {130, 9}}},
 		{name: "chunked", heads: 5, kv: 1, dim: 33, page: 4, chunk: 7, spans: []span{{0, 30}, {45, 1}, {6, 12}, {130, 9}}},
 		{name: "many keys", heads: 2, kv: 1, dim: 16, page: 64, spans: []span{{1200, 40}, {0, 5}}},
+		{name: "bidirectional", heads: 2, kv: 1, dim: 88, page: 7, bidirectional: true, spans: []span{{0, 70}, {0, 30}, {33, 5}}},
 	} {
 		for _, m := range modes {
 			t.Run(fmt.Sprintf("%s,%v", c.name, m), func(t *testing.T) { testBitsOfAttention(t, c, m) })
@@ -233,6 +251,9 @@ func testBitsOfAttention(t *testing.T, c attnCase, m mode) {
 		token := 0
 		for i, s := range c.spans {
 			for _, size := range []int{s.new, 1, 2, 5, 11} {
+				if c.bidirectional && size != s.new {
+					break // the pieces see each other
+				}
 				for from := 0; from < s.new; from += size {
 					n := min(size, s.new-from)
 					piece := Sequence{Past: s.past + from, New: n, K: caches[i].K, V: caches[i].V}

@@ -1,10 +1,18 @@
 package optest
 
-// Embed returns table[ids[t]] for each t: rows of hidden elements, exactly.
-func Embed(table []float64, hidden int, ids []int32) Values {
+import "github.com/llama4go/llama4go/bindings"
+
+// Embed returns table[ids[t]] for each t, rows of hidden elements, or a row of
+// features for ids beyond the table: rounded to the type of the result, which is
+// exact where that holds what they hold.
+func Embed(table, features []float64, hidden int, ids []int32, out bindings.DType) Values {
 	var want []float64
 	for _, id := range ids {
-		want = append(want, table[int(id)*hidden:(int(id)+1)*hidden]...)
+		at, from := int(id)*hidden, table
+		if at >= len(table) {
+			at, from = at-len(table), features
+		}
+		want = append(want, from[at:at+hidden]...)
 	}
-	return Exact(want)
+	return Rounded(want, out)
 }

@@ -8,5 +8,7 @@ func Logits(x []float64, rows []int32, weight Matrix, bf16 bool) Values {
 	for _, r := range rows {
 		chosen = append(chosen, x[int(r)*weight.K:(int(r)+1)*weight.K]...)
 	}
-	return Matmul(chosen, []Matrix{weight}, nil, Precision{Out: bindings.F32, BF16: bf16})
+	return Matmul(Linear{
+		X: chosen, Parts: []Matrix{weight}, Precision: Precision{Out: bindings.F32, BF16: bf16},
+	})
 }

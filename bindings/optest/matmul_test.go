@@ -22,6 +22,8 @@ type product struct {
 	n          []int
 	layouts    []bindings.Layout
 	accumulate bool
+	biases     []bool // which parts have one; or nil
+	gelu       bool
 }
 
 var products = []product{
@@ -101,7 +103,7 @@ func fewRows() []product {
 }
 
 func TestMatmul(t *testing.T) {
-	for _, p := range slices.Concat(tileEdges(), fewRows(), products) {
+	for _, p := range slices.Concat(tileEdges(), fewRows(), products, epilogues()) {
 		for _, m := range wideModes() {
 			t.Run(fmt.Sprintf("%+v,%v", p, m), func(t *testing.T) { testMatmul(t, p, m) })
 		}
@@ -111,37 +113,61 @@ func TestMatmul(t *testing.T) {
 func testMatmul(t *testing.T, p product, m wideMode) {
 	rng := newRand(t.Name())
 	x := random(rng, m.act, p.m*p.k)
-	var parts []Matrix
+	l := Linear{X: x}
 	n := 0
 	for i := range p.n {
-		parts = append(parts, matrix(rng, p.n[i], p.k, p.layouts[i]))
+		l.Parts = append(l.Parts, matrix(rng, p.n[i], p.k, p.layouts[i]))
 		n += p.n[i]
 	}
-	var old []float64
+	for i, has := range p.biases {
+		l.Bias = append(l.Bias, nil)
+		if has {
+			l.Bias[i] = random(rng, bindings.F32, p.n[i])
+		}
+	}
+	if p.gelu {
+		l.Activation = bindings.ActivationGELU
+	}
 	if p.accumulate {
-		old = random(rng, m.out, p.m*n)
+		l.Old = random(rng, m.out, p.m*n)
 	}
 	wants := make(map[Precision]Values) // one with and one without native bf16
 	onTargets(t, func(t *testing.T, r *rig) {
-		a := bindings.MatmulArgs{
-			Compute: m.compute, Accumulate: p.accumulate,
-			X: r.floats("x", m.act, x, int64(p.m), int64(p.k)),
-		}
-		if p.accumulate {
-			a.Out = r.inout("out", m.out, old, int64(p.m), int64(n))
-		} else {
-			a.Out = r.out("out", m.out, int64(p.m), int64(n))
-		}
-		for i, part := range parts {
-			a.Weights = append(a.Weights, r.weight(fmt.Sprintf("weight[%d]", i), part))
-		}
+		a := l.args(r, m)
 		r.ran(r.stream.Matmul(&a), m.act == bindings.F32)
-		precision := m.precision(r.info)
-		if _, ok := wants[precision]; !ok {
-			wants[precision] = Matmul(x, parts, old, precision)
+		l.Precision = m.precision(r.info)
+		if _, ok := wants[l.Precision]; !ok {
+			wants[l.Precision] = Matmul(l)
 		}
-		Compare(t, "out", r.read(a.Out), wants[precision])
+		Compare(t, "out", r.read(a.Out), wants[l.Precision])
 	})
+}
+
+// args places everything.
+func (l Linear) args(r *rig, m wideMode) bindings.MatmulArgs {
+	k, n := l.Parts[0].K, 0
+	rows := int64(len(l.X) / k)
+	a := bindings.MatmulArgs{
+		Compute: m.compute, Accumulate: l.Old != nil, Activation: l.Activation,
+		X: r.floats("x", m.act, l.X, rows, int64(k)),
+	}
+	for i, part := range l.Parts {
+		a.Weights = append(a.Weights, r.weight(fmt.Sprintf("weight[%d]", i), part))
+		n += part.N
+	}
+	for i, bias := range l.Bias {
+		var tensor bindings.Tensor
+		if bias != nil {
+			tensor = r.floats(fmt.Sprintf("bias[%d]", i), bindings.F32, bias, int64(len(bias)))
+		}
+		a.Bias = append(a.Bias, tensor)
+	}
+	if l.Old != nil {
+		a.Out = r.inout("out", m.out, l.Old, rows, int64(n))
+	} else {
+		a.Out = r.out("out", m.out, rows, int64(n))
+	}
+	return a
 }
 
 // Tensors are aligned to their elements, no more.
@@ -187,7 +213,7 @@ func testUnaligned(t *testing.T, m int64, layout bindings.Layout, shifted string
 		}
 		require.NoError(t, r.stream.Matmul(&a))
 		p := wideMode{mode{bindings.BF16, bindings.ComputeAuto}, out}.precision(r.info)
-		Compare(t, "out", r.read(a.Out), Matmul(x, []Matrix{w}, nil, p))
+		Compare(t, "out", r.read(a.Out), Matmul(Linear{X: x, Parts: []Matrix{w}, Precision: p}))
 	})
 }
 

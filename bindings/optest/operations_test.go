@@ -10,22 +10,25 @@ import (
 	"github.com/llama4go/llama4go/csrc"
 )
 
-// operations makes small arguments that work for every operation.
+// operations makes small arguments that work for every operation; for some there are
+// two, with options that exclude each other.
 func operations(r *rig) []operation {
 	return []operation{
-		embedOperation(r), rmsNormOperation(r), qkvOperation(r), attentionOperation(r), matmulOperation(r),
-		routerOperation(r), groupedOperation(r), swigluOperation(r), logitsOperation(r),
-		logSoftmaxOperation(r), topKOperation(r), sampleOperation(r),
+		embedOperation(r), rmsNormOperation(r), qkvOperation(r), anglesOperation(r), attentionOperation(r),
+		bidirectionalOperation(r), matmulOperation(r), biasOperation(r), routerOperation(r), groupedOperation(r),
+		swigluOperation(r), logitsOperation(r), logSoftmaxOperation(r), topKOperation(r), sampleOperation(r),
+		layerNormOperation(r), unfoldOperation(r), pixelShuffleOperation(r),
 	}
 }
 
 func TestOperationsAreAll(t *testing.T) {
 	onTargets(t, func(t *testing.T, r *rig) {
-		list := operations(r)
-		require.Len(t, list, 12)
-		for _, op := range list {
+		names := make(map[string]bool)
+		for _, op := range operations(r) {
 			require.Contains(t, csrc.Header, "ll4_"+op.name+"(ll4_stream *")
+			names[op.name] = true
 		}
+		require.Len(t, names, 15)
 	})
 }
 
@@ -33,18 +36,26 @@ var nan32 = float32(math.NaN())
 
 func embedOperation(r *rig) operation {
 	a := &bindings.EmbedArgs{
-		IDs: r.indices("ids", 0, 2, 3), Table: r.zeros16("table", 4, 8), Out: r.zerosAct("out", 3, 8),
+		IDs: r.indices("ids", 0, 5, 3), Table: r.zeros16("table", 4, 8), Out: r.zerosAct("out", 3, 8),
+		Features: r.zerosAct("features", 2, 8),
 	}
 	return operation{
 		name: "embed", call: func() error { return r.stream.Embed(a) },
-		tensors: []field{{name: "ids", tensor: &a.IDs}, {name: "table", tensor: &a.Table}, {name: "out", tensor: &a.Out}},
+		tensors: []field{
+			{name: "ids", tensor: &a.IDs}, {name: "table", tensor: &a.Table}, {name: "out", tensor: &a.Out},
+			{name: "features", tensor: &a.Features, optional: true},
+		},
 		mistakes: []mistake{
+			set("no features", "ids", &a.Features, bindings.Tensor{}),
+			set("integers for features", "features", &a.Features, r.zerosInt("features", 2, 8)),
+			reshape("narrower features", "features", &a.Features, 2, 7),
+			reshape("fewer features", "ids", &a.Features, 1, 8),
 			reshape("fewer rows", "out", &a.Out, 2, 8),
 			reshape("fewer columns", "out", &a.Out, 3, 7),
 			set("table in fp32", "table", &a.Table, r.zeros32("table", 4, 8)),
 		},
 		contents: []content{
-			{"id of the vocabulary's size", "ids", &a.IDs, []int32{0, 4, 1}},
+			{"id past the features", "ids", &a.IDs, []int32{0, 6, 1}},
 			{"negative id", "ids", &a.IDs, []int32{0, 1, -1}},
 			{"largest id", "ids", &a.IDs, []int32{math.MaxInt32, 1, 1}},
 		},

@@ -9,7 +9,8 @@ import (
 // QKV are the sizes and switches of [QKVEpilogue].
 type QKV struct {
 	Heads, KVHeads, Dim int
-	InvFreq             []float64 // nil: no rotation
+	InvFreq             []float64 // nil: no rotation, unless there are angles
+	Angles              []float64 // [positions, D/2]; nil: none
 	Norm                bool
 	Eps                 float64
 	AttnScale           float64 // 0: no temperature
@@ -50,12 +51,13 @@ func (a QKV) turned(head []float64, position int, isQ bool) Values {
 	if isQ {
 		dtype = a.Act
 	}
-	if a.InvFreq == nil && !a.Norm && !scaled {
+	rotated := a.InvFreq != nil || a.Angles != nil
+	if !rotated && !a.Norm && !scaled {
 		return Rounded(head, dtype) // nothing is computed, so it is the same number
 	}
 	v := newValues(len(head))
 	copy(v.Want, head)
-	if a.InvFreq != nil {
+	if rotated {
 		a.rotate(v, position)
 	}
 	if a.Norm {
@@ -83,17 +85,30 @@ func (a QKV) turned(head []float64, position int, isQ bool) Values {
 	return v
 }
 
-// rotate turns the pairs (2i, 2i+1) by position * InvFreq[i].
+// rotate turns the pairs (2i, 2i+1) by their angles at a position.
 func (a QKV) rotate(v Values, position int) {
-	for i, f := range a.InvFreq {
-		angle := float64(position) * f
+	for i := range a.Dim / 2 {
+		angle, angleErr := a.angle(position, i)
+		if angle == 0 {
+			continue // sine and cosine are exactly 0 and 1
+		}
 		sin, cos := math.Sincos(angle)
 		x, y := v.Want[2*i], v.Want[2*i+1]
 		v.Want[2*i] = x*cos - y*sin
 		v.Want[2*i+1] = x*sin + y*cos
-		// The angle is a product in fp32: its rounding turns the pair further. Sine
-		// and cosine are at most 1, so their errors are absolute ones here.
-		err := (math.Abs(angle)*unit32 + elementary + 3*unit32) * (math.Abs(x) + math.Abs(y))
+		// An error of the angle turns the pair further. Sine and cosine are at most 1, so
+		// their errors are absolute ones here.
+		err := (angleErr + elementary + 3*unit32) * (math.Abs(x) + math.Abs(y))
 		v.Tol[2*i], v.Tol[2*i+1] = err, err
 	}
+}
+
+// angle returns by how much pair i turns at a position, and the error of that: where
+// it is position * InvFreq[i], it is a product in fp32.
+func (a QKV) angle(position, i int) (angle, err float64) {
+	if a.Angles != nil {
+		return a.Angles[position*a.Dim/2+i], 0
+	}
+	angle = float64(position) * a.InvFreq[i]
+	return angle, math.Abs(angle) * unit32
 }

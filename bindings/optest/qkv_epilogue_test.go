@@ -15,6 +15,7 @@ type qkvCase struct {
 	page, chunk    int
 	spans          []span
 	rotate, norm   bool
+	angles         bool    // rather than frequencies
 	scale, floor   float64 // temperature
 }
 
@@ -36,6 +37,10 @@ var qkvCases = []qkvCase{
 	{name: "many heads", heads: 40, kv: 8, dim: 128, page: 64, rotate: true, norm: true, spans: []span{{0, 3}, {200, 1}}},
 	{name: "many heads and tokens", heads: 40, kv: 8, dim: 16, page: 7, rotate: true, norm: true, scale: 0.1, floor: 8, spans: []span{{0, 70}, {3, 0}, {5, 20}}},
 	{name: "pairs one by one", heads: 3, kv: 1, dim: 34, page: 7, rotate: true, norm: true, scale: 0.1, floor: 8, spans: []span{{0, 9}, {63, 2}}},
+	{name: "angles", heads: 4, kv: 4, dim: 88, page: 16, angles: true, spans: []span{{0, 16}, {0, 16}, {3, 2}, {9, 0}}},
+	{name: "angles of a tile", heads: 2, kv: 2, dim: 88, page: 37, angles: true, spans: []span{{0, 37}}},
+	{name: "angles of pairs one by one", heads: 3, kv: 1, dim: 34, page: 7, angles: true, norm: true, scale: 0.1, floor: 8, spans: []span{{0, 9}, {63, 2}}},
+	{name: "smallest angles", heads: 1, kv: 1, dim: 2, page: 1, angles: true, spans: []span{{5, 3}}},
 	{name: "rotation at millions", heads: 2, kv: 1, dim: 64, page: 16, chunk: 512, rotate: true, spans: []span{{1000000, 2}, {9999990, 3}}},
 }
 
@@ -72,6 +77,10 @@ func testQKVEpilogue(t *testing.T, c qkvCase, in, act, cache bindings.DType) {
 		if c.rotate {
 			a.InvFreq = r.floats("inv_freq", bindings.F32, ref.InvFreq, int64(c.dim/2))
 		}
+		if c.angles {
+			rows := len(ref.Angles) / (c.dim / 2)
+			a.Angles = r.floats("angles", bindings.F32, ref.Angles, int64(rows), int64(c.dim/2))
+		}
 		r.ran(r.stream.QKVEpilogue(&a), act == bindings.F32 || cache == bindings.F32)
 		Compare(t, "q", r.read(a.Q), q)
 		// Everything else in the pages is as it was.
@@ -92,7 +101,54 @@ func (c qkvCase) reference(act, cache bindings.DType) QKV {
 			a.InvFreq = append(a.InvFreq, float64(float32(f)))
 		}
 	}
+	if c.angles {
+		a.Angles = c.angleTable()
+	}
 	return a
+}
+
+// angleTable has zeros, turns both ways, and more rows than positions.
+func (c qkvCase) angleTable() []float64 {
+	rng := newRand(c.name)
+	rows := 1
+	for _, s := range c.spans {
+		rows = max(rows, s.past+s.new+2)
+	}
+	table := random(rng, bindings.F32, rows*c.dim/2)
+	for i := range table {
+		table[i] = Round(10*table[i], bindings.F32)
+		switch i % 7 {
+		case 2:
+			table[i] = 0
+		case 5:
+			table[i] = Round(1e5*table[i], bindings.F32)
+		}
+	}
+	return table
+}
+
+// Angles of 0 change nothing, not even a bit.
+func TestQKVEpilogueZeroAngles(t *testing.T) {
+	c := qkvCase{heads: 3, kv: 1, dim: 88, page: 16, spans: []span{{0, 20}}}
+	for _, act := range acts {
+		t.Run(act.String(), func(t *testing.T) {
+			rng := newRand(t.Name())
+			pages := newPaging(rng, c.spans, c.page, 0)
+			qkv := random(rng, act, 20*5*88)
+			onTargets(t, func(t *testing.T, r *rig) {
+				a := bindings.QKVEpilogueArgs{
+					Batch: pages.batch(r), QKV: r.floats("qkv", act, qkv, 20, 5*88), Q: r.out("q", act, 20, 3, 88),
+					KV:     pages.kv(r, act, 1, 88, nil, nil, true),
+					Angles: r.floats("angles", bindings.F32, make([]float64, 20*44), 20, 44),
+				}
+				r.ran(r.stream.QKVEpilogue(&a), act == bindings.F32)
+				q, k, v := QKVEpilogue(QKV{Heads: 3, KVHeads: 1, Dim: 88, Act: act, Cache: act}, qkv, pages.positions())
+				Compare(t, "q", r.read(a.Q), q)
+				Compare(t, "k", r.read(a.KV.K), pages.scattered(k, 1, 88))
+				Compare(t, "v", r.read(a.KV.V), pages.scattered(v, 1, 88))
+			})
+		})
+	}
 }
 
 // scattered puts the rows of the new tokens into pages full of NaN.

@@ -8,7 +8,7 @@ import (
 
 // RouterLogits returns x W^T in fp32: [T, E].
 func RouterLogits(x []float64, weight Matrix) Values {
-	return Matmul(x, []Matrix{weight}, nil, Precision{Out: bindings.F32})
+	return Matmul(Linear{X: x, Parts: []Matrix{weight}, Precision: Precision{Out: bindings.F32}})
 }
 
 // Routing is what the router makes of its logits.

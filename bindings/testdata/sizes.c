@@ -112,6 +112,9 @@ int main(int argc, char **argv) {
   OPERATION(log_softmax);
   OPERATION(top_k);
   OPERATION(sample);
+  OPERATION(layer_norm);
+  OPERATION(unfold);
+  OPERATION(pixel_shuffle);
   works(device);
   short_error();
 

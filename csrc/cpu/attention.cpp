@@ -1,9 +1,9 @@
 // attention over the paged cache, online softmax over tiles of kTile positions.
 //
-// A task is the query heads of one KV head for up to kQueries consecutive tokens of a sequence,
-// none of them across a chunk boundary, so all its rows share their first key. Tiles start there
-// and are cut where pages end; a query's result therefore depends on its position and the cache
-// alone, not on which tokens came with it.
+// A task is the query heads of one KV head for consecutive tokens of a sequence, none of them
+// across a chunk boundary, so all its rows share their first key. Tiles start there and are cut
+// where pages end; a query's result therefore depends on its position and the cache alone, not on
+// which tokens came with it.
 #include <cmath>
 #include <limits>
 
@@ -15,16 +15,17 @@ namespace ll4::cpu {
 namespace {
 
 constexpr int64_t kTile = 64;
-constexpr int64_t kQueries = 16;
+constexpr int64_t kQueries = 16;  // tokens a task at least, where there are as many
+constexpr int64_t kRows = 64;     // rows a task, where that takes more tokens: keys are reused
 constexpr int64_t kFewQueries = 2;
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 struct Task {
   int32_t sequence;
   int32_t tokens;
-  int64_t position;  // of its first token
-  int64_t first_key;
-  int64_t row;  // of its first token in q and out
+  int64_t position;            // of its first token
+  int64_t first_key, end_key;  // of the keys that any of its queries sees
+  int64_t row;                 // of its first token in q and out
 };
 
 struct Job {
@@ -113,7 +114,7 @@ void Job::run(const Task &task, int64_t kv_head, const Activations &queries, flo
   std::memset(room.out, 0, static_cast<size_t>(rows * head_dim) * sizeof(float));
   std::fill(room.most, room.most + rows, kMinusInfinity);
   std::fill(room.sum, room.sum + rows, 0.0f);
-  const int64_t end = task.position + task.tokens;
+  const int64_t end = task.end_key;
   const Operands operands = queries.with(kv_bf16);
   const bool pairs = operands == kBf16xBf16;
 
@@ -127,8 +128,8 @@ void Job::run(const Task &task, int64_t kv_head, const Activations &queries, flo
                                   room.scores + offset, kTile, rows, count, head_dim});
     });
     for (int64_t r = 0; r < rows; r++) {
-      const int64_t position = task.position + r / group;
-      const int64_t valid = std::clamp<int64_t>(position + 1 - first, 0, last - first);
+      const int64_t seen = args.bidirectional ? end : task.position + r / group + 1;
+      const int64_t valid = std::clamp<int64_t>(seen - first, 0, last - first);
       float *scores = room.scores + r * kTile;
       const float shrink =
           softmax_row(kernels, args.scale, scores, valid, room.most[r], room.sum[r]);
@@ -152,16 +153,18 @@ void Job::run(const Task &task, int64_t kv_head, const Activations &queries, flo
   }
 }
 
-std::vector<Task> plan_tasks(const BatchView &batch, int64_t chunk) {
+std::vector<Task> plan_tasks(const BatchView &batch, const ll4_attention_args &args,
+                             int64_t queries) {
+  const int64_t chunk = args.chunk;
   std::vector<Task> tasks;
   for (int32_t b = 0; b < batch.sequences; b++) {
     const int64_t begin = batch.past[b];
     const int64_t end = begin + batch.seq_start[b + 1] - batch.seq_start[b];
     for (int64_t at = begin; at < end;) {
       const int64_t first_key = chunk ? at / chunk * chunk : 0;
-      const int64_t stop = std::min({end, at + kQueries, chunk ? first_key + chunk : end});
+      const int64_t stop = std::min({end, at + queries, chunk ? first_key + chunk : end});
       tasks.push_back(Task{b, static_cast<int32_t>(stop - at), at, first_key,
-                           batch.seq_start[b] + (at - begin)});
+                           args.bidirectional ? end : stop, batch.seq_start[b] + (at - begin)});
       at = stop;
     }
   }
@@ -204,10 +207,11 @@ void attention(ll4_stream &stream, const ll4_attention_args &a) {
                 a.q.shape[1] / kv_heads,
                 a.q.shape[2],
                 a.kv.k.dtype == LL4_BF16};
-  const std::vector<Task> tasks = plan_tasks(batch, a.chunk);
+  const int64_t task_tokens = std::max(kQueries, kRows / job.group);
+  const std::vector<Task> tasks = plan_tasks(batch, a, task_tokens);
   const int64_t count = static_cast<int64_t>(tasks.size()) * kv_heads;
 
-  const int64_t most_rows = kQueries * job.group;
+  const int64_t most_rows = task_tokens * job.group;
   const int64_t queries = most_rows * job.head_dim;
   const int64_t floats = 2 * queries + Room::floats(most_rows, job.head_dim);
   device.pool.run(count, [&](int64_t i) {

@@ -135,6 +135,11 @@ struct Activations {
   }
 };
 
+// Copies n activations, element `first` of `from` on, to element `to_first` of `to` on; each may be
+// f32 or bf16.
+void copy_values(const Kernels &kernels, const ll4_tensor &from, int64_t first,
+                 const ll4_tensor &to, int64_t to_first, int64_t n);
+
 // Rounds fp32 to what bf16 holds, in place.
 void round_to_bf16(const Kernels &kernels, float *x, int64_t n);
 
@@ -181,5 +186,8 @@ void logits(ll4_stream &, const ll4_logits_args &);
 void log_softmax(ll4_stream &, const ll4_log_softmax_args &);
 void top_k(ll4_stream &, const ll4_top_k_args &);
 void sample(ll4_stream &, const ll4_sample_args &);
+void layer_norm(ll4_stream &, const ll4_layer_norm_args &);
+void unfold(ll4_stream &, const ll4_unfold_args &);
+void pixel_shuffle(ll4_stream &, const ll4_pixel_shuffle_args &);
 
 }  // namespace ll4::cpu

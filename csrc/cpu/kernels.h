@@ -41,6 +41,10 @@ struct Kernels {
   // out = exp(x - shift), exactly 0 below the smallest normal number; returns the sum of out.
   float (*exp_sum)(const float *x, float shift, float *out, int64_t n);
   void (*swiglu)(const float *gate, const float *up, float *out, int64_t n);
+  void (*gelu)(const float *x, float *out, int64_t n);  // x (1 + erf(x / sqrt(2))) / 2
+  // out = (x - mean) / sqrt(variance + eps) * w + b
+  void (*layer_norm)(const float *x, float eps, const float *w, const float *b, float *out,
+                     int64_t n);
 };
 
 // The table of the instruction set called `isa`, or of the best that this machine has for NULL.

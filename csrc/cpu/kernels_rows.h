@@ -1,6 +1,8 @@
 // Loops over one row, for any vector type V. Sums run in kLanes x 4 lanes, in one fixed order.
 #pragma once
 
+#include <cmath>
+
 #include "kernels_matmul.h"
 
 // Unnamed: each instruction set has its own copy, which the linker must not merge.
@@ -25,6 +27,33 @@ typename V::F exp(typename V::F x) {
   p = V::fma(p, r, V::set1(5.0000001201e-1f));
   p = V::fma(p, V::mul(r, r), V::add(r, V::set1(1.0f)));
   return V::keep_unless_lt(x, lowest, V::mul(p, V::pow2(n)));
+}
+
+// x (1 + erf(x / sqrt(2))) / 2 as max(x, 0) - |x| P(-|x|), P the normal distribution's, which is
+// exp(-x^2 / 2) times a quotient of polynomials: fitted to a relative 5e-9 on [0, 14], where the
+// exponential has vanished. Positive coefficients, so nothing cancels: the result is off by less
+// than 2.5 units of 2^-24 |x|, and above -3 by less than 10 of its own size.
+template <class V>
+typename V::F gelu(typename V::F x) {
+  using F = typename V::F;
+  // The order of the operands keeps a NaN.
+  const F a = V::min(V::set1(14.0f), V::max(V::sub(V::zero(), x), x));
+  F p = V::set1(4.038052168e-3f);
+  p = V::fma(p, a, V::set1(4.010508582e-2f));
+  p = V::fma(p, a, V::set1(1.816664487e-1f));
+  p = V::fma(p, a, V::set1(4.361736476e-1f));
+  p = V::fma(p, a, V::set1(0.5f));
+  F q = V::set1(1.012175716e-2f);
+  q = V::fma(q, a, V::set1(1.005357504e-1f));
+  q = V::fma(q, a, V::set1(4.653296769e-1f));
+  q = V::fma(q, a, V::set1(1.195981145f));
+  q = V::fma(q, a, V::set1(1.670232296f));
+  q = V::fma(q, a, V::set1(1.0f));
+  const F density = exp<V>(V::mul(V::set1(-0.5f), V::mul(a, a)));
+  const F tail = V::mul(V::mul(a, density), V::div(p, q));
+  // As the formula has it, -Inf becomes a NaN rather than the 0 that it would be hidden by.
+  const F zero = V::zero();
+  return V::sub(V::fma(V::min(zero, x), zero, V::max(zero, x)), tail);
 }
 
 // Calls body(offset, lanes) over n elements: full vectors, then the rest.
@@ -111,6 +140,43 @@ struct Rows {
       store_lanes<V>(out + i, V::mul(silu, load_lanes<V>(up + i, m)), m);
     });
   }
+
+  static void gelu(const float *x, float *out, int64_t n) {
+    each_vector<V>(n, [&](int64_t i, int m) {
+      store_lanes<V>(out + i, cpu::gelu<V>(load_lanes<V>(x + i, m)), m);
+    });
+  }
+
+  // Differences from x[0] first, so that a large mean costs no precision: what is summed is as
+  // large as the spread of the row.
+  static void layer_norm(const float *x, float eps, const float *w, const float *b, float *out,
+                         int64_t n) {
+    const float count = static_cast<float>(n);
+    const float mean = subtract(x, x[0], out, n, false) / count;
+    const float variance = subtract(out, mean, out, n, true) / count;
+    const F scale = V::set1(1.0f / std::sqrt(variance + eps));
+    each_vector<V>(n, [&](int64_t i, int m) {
+      const F normed = V::mul(load_lanes<V>(out + i, m), scale);
+      const F weight = load_lanes<V>(w + i, m), bias = load_lanes<V>(b + i, m);
+      store_lanes<V>(out + i, V::fma(normed, weight, bias), m);
+    });
+  }
+
+ private:
+  // out = x - by; returns the sum of out, or of its squares.
+  static float subtract(const float *x, float by, float *out, int64_t n, bool squares) {
+    const F shift = V::set1(by), one = V::set1(1.0f);
+    F acc[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+    int next = 0;
+    each_vector<V>(n, [&](int64_t i, int m) {
+      const F difference = V::sub(load_lanes<V>(x + i, m), shift);
+      store_lanes<V>(out + i, difference, m);
+      const F d = m == V::kLanes ? difference : V::load_n(out + i, m);
+      acc[next] = V::fma(d, squares ? d : one, acc[next]);
+      next = (next + 1) & 3;
+    });
+    return V::sum(V::add(V::add(acc[0], acc[2]), V::add(acc[1], acc[3])));
+  }
 };
 
 template <class V>
@@ -135,6 +201,8 @@ Kernels make_kernels(const char *isa) {
   k.max = Rows<V>::max;
   k.exp_sum = Rows<V>::exp_sum;
   k.swiglu = Rows<V>::swiglu;
+  k.gelu = Rows<V>::gelu;
+  k.layer_norm = Rows<V>::layer_norm;
   return k;
 }
 

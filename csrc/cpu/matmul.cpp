@@ -1,5 +1,5 @@
 // matmul: the parts' columns are cut into blocks, a task each; a block is computed in a tile of
-// fp32 and stored from there, which is where an epilogue belongs.
+// fp32, gets its bias and activation there, and is stored.
 #include "operands.h"
 
 namespace ll4::cpu {
@@ -31,6 +31,9 @@ void matmul(ll4_stream &stream, const ll4_matmul_args &a) {
     const int64_t columns = std::min(t.columns, part[p].columns - column);
     alignas(64) float tile[plan::kTileFloats];
     multiply(kernels, x, row, rows, part[p], column, columns, tile);
+    if (const float *bias = data<const float>(a.bias[p]))
+      for (int64_t r = 0; r < rows; r++) kernels.add(bias + column, tile + r * columns, columns);
+    if (a.activation == LL4_ACTIVATION_GELU) kernels.gelu(tile, tile, rows * columns);
     for (int64_t r = 0; r < rows; r++) {
       if (a.accumulate)
         out.accumulate(row + r, first_column[p] + column, tile + r * columns, columns);

@@ -11,6 +11,20 @@ const float *as_f32(Device &device, const ll4_tensor &t, int64_t n) {
   return wide;
 }
 
+void copy_values(const Kernels &kernels, const ll4_tensor &from, int64_t first,
+                 const ll4_tensor &to, int64_t to_first, int64_t n) {
+  const bool wide = from.dtype == LL4_F32;
+  if (from.dtype == to.dtype) {
+    const int64_t bytes = wide ? 4 : 2;
+    std::memcpy(data<char>(to) + to_first * bytes, data<const char>(from) + first * bytes,
+                static_cast<size_t>(n * bytes));
+  } else if (wide) {
+    kernels.narrow(data<const float>(from) + first, data<uint16_t>(to) + to_first, n);
+  } else {
+    kernels.widen(data<const uint16_t>(from) + first, data<float>(to) + to_first, n);
+  }
+}
+
 void round_to_bf16(const Kernels &kernels, float *x, int64_t n) {
   uint16_t room[256];
   for (int64_t i = 0; i < n; i += 256) {

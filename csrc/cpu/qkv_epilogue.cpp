@@ -9,11 +9,11 @@ namespace ll4::cpu {
 
 namespace {
 
-// cos and sin of position * inv_freq[i]. The angle is an fp32 product, as the reference has it;
-// the functions are evaluated in fp64 so that large angles lose nothing more.
-void angles(const float *inv_freq, int64_t half, int64_t position, float *cosines, float *sines) {
+// cos and sin of x[i] * by. The angle is an fp32 product, as the reference has it; the functions
+// are evaluated in fp64 so that large angles lose nothing more.
+void turns(const float *x, int64_t half, float by, float *cosines, float *sines) {
   for (int64_t i = 0; i < half; i++) {
-    const double angle = static_cast<float>(position) * inv_freq[i];
+    const double angle = x[i] * by;
     cosines[i] = static_cast<float>(std::cos(angle));
     sines[i] = static_cast<float>(std::sin(angle));
   }
@@ -49,11 +49,14 @@ void Job::token(int32_t sequence, int64_t position, int64_t row, float *room) co
   const float *from = Rows32(kernels, args.qkv, width).read(row, x);
   if (from != x) std::memcpy(x, from, static_cast<size_t>(width) * sizeof *x);
 
+  const int64_t half = head_dim / 2;
   const float *inv_freq = data<const float>(args.inv_freq);
-  if (inv_freq) angles(inv_freq, head_dim / 2, position, cosines, sines);
+  const float *angles = data<const float>(args.angles);
+  if (inv_freq) turns(inv_freq, half, static_cast<float>(position), cosines, sines);
+  if (angles) turns(angles + position * half, half, 1.0f, cosines, sines);
   for (int64_t h = 0; h < heads + kv_heads; h++) {
     float *head = x + h * head_dim;
-    if (inv_freq) rotate(head, head_dim / 2, cosines, sines);
+    if (inv_freq || angles) rotate(head, half, cosines, sines);
     if (args.qk_norm) {
       const float mean = kernels.sum_squares(head, head_dim) / static_cast<float>(head_dim);
       kernels.scale(head, 1.0f / std::sqrt(mean + args.qk_norm_eps), head, head_dim);

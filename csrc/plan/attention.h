@@ -105,8 +105,11 @@ inline AttentionPlan attention(const AttentionSizes &s) {
 
   const int64_t slots = s.multiprocessors * (p.rows >= 128 ? 1 : 2);
   const int64_t partial = s.tokens * s.heads * (s.padded_dim + 2) * 4;
-  p.splits =
-      attention_splits(p.tiles * s.kv_heads, slots, p.key_blocks, kMostPartialBytes / partial);
+  // A split reads at least as many bytes of K and V as it costs to write its sums and read them
+  // again: large tiles of a short context are better left whole.
+  const int64_t worth = std::max<int64_t>(p.key_blocks * kKeyBlock / (2 * p.rows), 1);
+  p.splits = attention_splits(p.tiles * s.kv_heads, slots, p.key_blocks,
+                              std::min(kMostPartialBytes / partial, worth));
   return p;
 }
 

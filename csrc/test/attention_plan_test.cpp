@@ -66,6 +66,8 @@ void check(const AttentionSizes &s) {
   expect(p.splits == 1 ||
              s.tokens * s.heads * p.splits * (s.padded_dim + 2) * 4 <= ll4::plan::kMostPartialBytes,
          "partial results are bounded", s, p);
+  expect(p.splits == 1 || p.key_blocks * kKeyBlock * 2 * 2 >= p.splits * p.rows * 4 * 2,
+         "a split reads more than it writes", s, p);
   const int64_t most = s.max_context - s.max_new;
   for (int64_t position : {int64_t{0}, s.chunk / 2, s.chunk - 1, s.chunk, most / 2, most})
     if (position >= 0 && position <= most)
@@ -84,6 +86,16 @@ void expect_splits(const char *what, const AttentionPlan &p, int64_t low, int64_
   failures++;
   std::printf("FAIL %s: %lld splits, not %lld to %lld\n", what, static_cast<long long>(p.splits),
               static_cast<long long>(low), static_cast<long long>(high));
+}
+
+// The tower of pictures: each of the tiles sees all of its 577 patches.
+void expect_tower(int64_t tiles, int64_t heads, int64_t rows, int64_t low, int64_t high) {
+  const AttentionSizes s{577 * tiles, 577, 577, 0, tiles, heads, heads, 96, true, 132, 227 << 10};
+  const AttentionPlan p = ll4::plan::attention(s);
+  check(s);
+  expect(p.rows == rows, "rows of the tower's tiles", s, p);
+  expect(p.splits >= low && p.splits <= high, "splits of the tower's keys", s, p);
+  expect(p.key_blocks == 10, "the last key has a block of its own", s, p);
 }
 
 void expect_rows(const char *what, int64_t tokens, int64_t shared_bytes, int64_t rows) {
@@ -118,6 +130,10 @@ int main() {
   expect_rows("long prompts read keys seldom", 512, 227 << 10, 256);
   expect_rows("very long ones, too", 100000, 227 << 10, 256);
   expect_rows("a tile must fit shared memory", 100000, 99 << 10, 128);
+  expect_tower(1, 16, 128, 1, 1);
+  expect_tower(5, 16, 256, 1, 1);
+  expect_tower(17, 16, 256, 1, 1);
+  expect_tower(1, 2, 64, 4, 5);
   std::printf("attention_plan_test: %d checks, %d failures\n", checks, failures);
   return failures ? 1 : 0;
 }

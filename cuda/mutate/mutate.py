@@ -41,15 +41,18 @@ TESTS = {
     "attention": "TestAttention|TestBitsOfAttention|TestPaging|TestQKVEpilogueThenAttention",
     "embed": "TestEmbed",
     "grouped_matmul": "TestGroupedMatmul|TestBitsOfExpertRows",
+    "layer_norm": "TestLayerNorm",
     "log_softmax": "TestLogSoftmax",
     "logits": "TestLogits",
     "matmul": "TestMatmul|TestBitsOfMatmulRows",
+    "pixel_shuffle": "TestPixelShuffle",
     "qkv_epilogue": "TestQKVEpilogue",
     "rms_norm": "TestRMSNorm",
     "router": "TestRouter|TestBitsOfRouterRows",
     "sample": "TestSample",
     "swiglu": "TestSwiGLU",
     "top_k": "TestTopK",
+    "unfold": "TestUnfold",
 }
 FOR_ALL = "TestArguments/./^{0}$|TestBitsOfRepetition|TestRandomContents"
 
