@@ -21,6 +21,7 @@
 //     and of the answer (Keskar et al. 2019)
 //  3. presence and frequency penalty, for tokens of the answer alone:
 //     logit - frequency*count - presence (OpenAI's formula)
+//     Then tokens that [Sampler.Allow] does not allow are left out.
 //  4. temperature 0 takes the largest now, ties by the lowest id; otherwise the
 //     logits are divided by the temperature
 //  5. top-k: the k largest, with all that equal the k-th

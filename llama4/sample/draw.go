@@ -14,7 +14,7 @@ type Draw struct {
 
 // Plain says whether the next token depends on nothing but the logits and the
 // random numbers, so that a caller may leave the choice to the device: there are
-// no bias and no penalties.
+// no bias, no penalties and no mask.
 func (s *Sampler) Plain() bool { return !s.adjusts() }
 
 // Draw is Next for a device, if the sampler is [Sampler.Plain], with the number that

@@ -19,6 +19,7 @@ type Sampler struct {
 	random *rand.PCG
 	bias   []biased
 	past   history
+	mask   []uint64 // of the tokens that may be chosen; nil: all
 
 	scores []float32        // the logits after bias and penalties
 	kept   []candidate      // what is left to draw from, by rising id
@@ -80,8 +81,13 @@ func (s *Sampler) Observe(id int32) {
 
 func (s *Sampler) known(id int32) bool { return id >= 0 && int(id) < s.vocab }
 
+// Allow restricts the following calls of Next to the tokens whose bits are set in
+// mask, the first 64 in its first word, which a grammar makes, say. Tokens past its
+// end are not allowed. The mask is read by Next and not copied; nil allows all.
+func (s *Sampler) Allow(mask []uint64) { s.mask = mask }
+
 // adjusts says whether the logits change before they are compared.
-func (s *Sampler) adjusts() bool { return len(s.bias) > 0 || s.past.answer }
+func (s *Sampler) adjusts() bool { return len(s.bias) > 0 || s.past.answer || s.mask != nil }
 
 // Next chooses a token by the logits, one for each token of the vocabulary, which
 // it leaves as they are. A logit of -Inf is a token that is never chosen. Another
@@ -103,7 +109,7 @@ func (s *Sampler) Next(logits []float32) (int32, error) {
 	return s.draw(), nil
 }
 
-// adjust applies bias and penalties to a copy of the logits. The conversion keeps
+// adjust applies mask, bias and penalties to a copy of the logits. The conversion keeps
 // a product from being fused with a sum, which would make results depend on the
 // CPU.
 func (s *Sampler) adjust(logits []float32) []float32 {
@@ -129,7 +135,30 @@ func (s *Sampler) adjust(logits []float32) []float32 {
 		}
 		s.scores[t.id] = x
 	}
+	if s.mask != nil {
+		s.forbid()
+	}
 	return s.scores
+}
+
+// forbid makes the scores of the tokens that are not allowed -Inf, but leaves NaN
+// and +Inf to be found.
+func (s *Sampler) forbid() {
+	for first := 0; first < len(s.scores); first += 64 {
+		allowed := uint64(0)
+		if word := first / 64; word < len(s.mask) {
+			allowed = s.mask[word]
+		}
+		if allowed == math.MaxUint64 {
+			continue
+		}
+		some := s.scores[first:min(first+64, len(s.scores))]
+		for i, x := range some {
+			if allowed>>i&1 == 0 && x <= math.MaxFloat32 {
+				some[i] = float32(math.Inf(-1))
+			}
+		}
+	}
 }
 
 // largest returns the token of the largest score, ties by the lowest id.
