@@ -29,7 +29,7 @@ func differences(t *testing.T, m *Model, g *golden, most int) []float64 {
 	var all []float64
 	for _, item := range g.Score {
 		n := min(len(item.InputIDs), most)
-		s, err := m.Score(context.Background(), item.InputIDs[:n], 0)
+		s, err := m.Score(context.Background(), &Prompt{Tokens: item.InputIDs[:n]}, 0)
 		require.NoError(t, err)
 		distance(t, s.LogProbs, item.LogProbs[:n-1])
 		for i, p := range s.LogProbs {
@@ -131,7 +131,7 @@ func TestTapsAuto(t *testing.T) {
 				}
 				m := openTest(t, name, Options{Device: device, Tap: tap})
 				ids := loadGolden(t, filepath.Join("testdata", name, "goldens.json")).Taps
-				_, err = m.Score(context.Background(), ids, 0)
+				_, err = m.Score(context.Background(), &Prompt{Tokens: ids}, 0)
 				require.NoError(t, err)
 				for name, seen := range first {
 					require.True(t, seen, name)

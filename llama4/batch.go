@@ -31,6 +31,7 @@ type batch struct {
 	decode          bool       // a step of a kind that is recorded as a graph
 	work            *workspace // where its activations are
 	ids             bindings.Tensor
+	patches         bindings.Tensor // [any, H]: rows for the ids past the vocabulary; absent if there are none
 	chunked, global tables
 	rows            bindings.Tensor // i32: the rows whose logits are wanted, possibly none
 	sampling        *sampling       // nil unless the device chooses tokens
@@ -83,12 +84,14 @@ func (m *Model) newBatch(steps []Step, rows []int32, draws []sample.Draw) (*batc
 	}
 	b.Sequences = len(steps)
 	var ids []int32
+	var patches patchRows
 	seqStart, past := []int32{0}, []int32{}
 	for _, step := range steps {
 		if err := step.Sequence.reserve(len(step.Tokens)); err != nil {
 			return nil, err
 		}
 		ids = append(ids, step.Tokens...)
+		patches.take(step.Sequence, ids[len(ids)-len(step.Tokens):], m.config.ImagePatch, int32(m.config.Vocab))
 		seqStart = append(seqStart, int32(len(ids)))
 		past = append(past, int32(step.Sequence.length))
 		b.MaxNew = max(b.MaxNew, len(step.Tokens))
@@ -119,6 +122,9 @@ func (m *Model) newBatch(steps []Step, rows []int32, draws []sample.Draw) (*batc
 	if draws != nil {
 		b.sampling = choice.in(buffer, b.work.tensor("chosen", bindings.I32, int64(len(draws))))
 	}
+	if b.patches, err = patches.table(b.work, m.act, int64(m.config.Hidden)); err != nil {
+		return nil, err
+	}
 	return b, b.work.take()
 }
 
@@ -129,7 +135,9 @@ func (m *Model) decodes(steps []Step, rows []int32, draws []sample.Draw) bool {
 		return false
 	}
 	for _, step := range steps {
-		if len(step.Tokens) != 1 || step.Logits == NoRows {
+		// A patch is copied to where the step looks for it, which is not recorded.
+		patch := step.Tokens[0] == m.config.ImagePatch && len(step.Sequence.pending) > 0
+		if len(step.Tokens) != 1 || step.Logits == NoRows || patch {
 			return false
 		}
 	}

@@ -111,6 +111,7 @@ type Sequence struct {
 	model           *Model
 	length          int
 	chunked, global pages
+	pending         []pendingImage // pictures to come
 	closed          bool
 }
 
@@ -132,6 +133,7 @@ func (q *Sequence) Close() error {
 	k.chunked.give(q.chunked.table)
 	k.global.give(q.global.table)
 	q.chunked, q.global = pages{}, pages{}
+	q.dropImages()
 	return nil
 }
 

@@ -90,6 +90,10 @@ func (v *VisionConfig) Grid() int { return v.ImageSize / v.PatchSize }
 // Patches returns the number of patches of a tile.
 func (v *VisionConfig) Patches() int { return v.Grid() * v.Grid() }
 
+// Positions returns the number of a tile's positions in the tower: its patches and
+// the class token.
+func (v *VisionConfig) Positions() int { return v.Patches() + 1 }
+
 // Tokens returns the number of text positions that a tile takes.
 func (v *VisionConfig) Tokens() int { return v.Patches() / (v.Shuffle * v.Shuffle) }
 

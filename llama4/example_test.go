@@ -45,15 +45,15 @@ func ExampleModel_Score() {
 	}
 	defer func() { _ = m.Close() }()
 
-	ids, err := m.Encode(ctx, &llama4.Request{Prompt: "From that day on, they were best"})
+	p, err := m.Encode(ctx, &llama4.Request{Prompt: "From that day on, they were best"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	s, err := m.Score(ctx, ids, 1)
+	s, err := m.Score(ctx, p, 1)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%d tokens, then%s\n", len(ids), m.Tokenizer().Token(s.Top[0].ID))
+	fmt.Printf("%d tokens, then%s\n", p.Len(), m.Tokenizer().Token(s.Top[0].ID))
 	// Output: 11 tokens, then friends
 }
 

@@ -81,6 +81,7 @@ func (m *Model) forward(ctx context.Context, steps []Step, draws []sample.Draw,
 	}
 	for _, step := range steps {
 		step.Sequence.length += len(step.Tokens)
+		step.Sequence.readPatches(m.countPatches(step.Tokens))
 		step.Sequence.releaseChunks()
 	}
 	return chosen, nil
@@ -225,7 +226,9 @@ func (p *pass) finish() ([]int32, error) {
 
 // run goes through the layers, and to the final norm if it is needed.
 func (p *pass) run(ctx context.Context, norm bool) error {
-	err := p.stream.Embed(&bindings.EmbedArgs{IDs: p.batch.ids, Table: p.weights.embed, Out: p.x})
+	err := p.stream.Embed(&bindings.EmbedArgs{
+		IDs: p.batch.ids, Table: p.weights.embed, Features: p.batch.patches, Out: p.x,
+	})
 	if err != nil {
 		return err
 	}

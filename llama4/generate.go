@@ -33,7 +33,9 @@ type Usage struct {
 	PromptTokens    int           // in the prompt
 	CachedTokens    int           // of them, those that a [Session] still had
 	GeneratedTokens int           // with the one that ended the text
-	PromptTime      time.Duration // to the first token
+	ImageTiles      int           // of the prompt's images, those that were encoded now
+	ImageTime       time.Duration // for that
+	PromptTime      time.Duration // to the first token, with ImageTime
 	GenerateTime    time.Duration // for the tokens after it, without the time their reader takes
 }
 
@@ -60,13 +62,14 @@ func (m *Model) Generate(ctx context.Context, r *Request) iter.Seq2[Piece, error
 
 // Complete is Generate, collected.
 func (m *Model) Complete(ctx context.Context, r *Request) (*Completion, error) {
-	ids, err := m.Encode(ctx, r)
+	prompt, err := m.Encode(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	whole := *r
-	whole.Prompt, whole.Messages, whole.Tokens = "", nil, ids
-	c := &Completion{InputIDs: ids}
+	whole.Prompt, whole.Messages, whole.Tools = "", nil, nil
+	whole.Tokens, whole.Images = prompt.Tokens, prompt.Images
+	c := &Completion{InputIDs: prompt.Tokens}
 	var text strings.Builder
 	for piece, err := range m.Generate(ctx, &whole) {
 		if err != nil {
@@ -87,7 +90,7 @@ func (m *Model) Complete(ctx context.Context, r *Request) (*Completion, error) {
 type generation struct {
 	model   *Model
 	request *Request
-	ids     []int32 // the prompt
+	prompt  *Prompt
 	sampler *sample.Sampler
 	stopper *sample.Stopper
 	decoder *tokenizer.Decoder // nil without a tokenizer
@@ -100,17 +103,18 @@ func (m *Model) newGeneration(ctx context.Context, r *Request) (*generation, err
 	if err := m.check(r); err != nil {
 		return nil, err
 	}
-	ids, err := m.Encode(ctx, r)
+	prompt, err := m.Encode(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if len(ids) >= m.options.Context {
-		return nil, contextError(len(ids), 1, m.options.Context)
+	room := m.options.Context - prompt.Len()
+	if room <= 0 {
+		return nil, contextError(prompt.Len(), 1, m.options.Context)
 	}
-	g := &generation{model: m, request: r, ids: ids, limit: m.options.Context - len(ids)}
+	g := &generation{model: m, request: r, prompt: prompt, limit: room}
 	for _, n := range []int{m.generation.MaxNewTokens, r.MaxTokens} {
 		if n > 0 {
-			g.limit = min(n, m.options.Context-len(ids))
+			g.limit = min(n, room)
 		}
 	}
 	params := m.Sampling()
@@ -120,7 +124,7 @@ func (m *Model) newGeneration(ctx context.Context, r *Request) (*generation, err
 	if g.sampler, err = sample.New(params, m.config.Vocab); err != nil {
 		return nil, err
 	}
-	g.sampler.ObservePrompt(ids...)
+	g.sampler.ObservePrompt(prompt.Tokens...)
 	if g.stopper, err = sample.NewStopper(r.Stop); err != nil {
 		return nil, err
 	}
@@ -128,7 +132,7 @@ func (m *Model) newGeneration(ctx context.Context, r *Request) (*generation, err
 		g.decoder = tokenizer.NewDecoder(m.tokenizer)
 	}
 	g.stops = append(slices.Clone(m.eos()), r.StopIDs...)
-	g.usage.PromptTokens = len(ids)
+	g.usage.PromptTokens = prompt.Len()
 	return g, nil
 }
 

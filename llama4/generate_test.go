@@ -37,7 +37,7 @@ func TestDemoGoldens(t *testing.T) {
 	g := loadGolden(t, "testdata/demo_goldens.json")
 	m := openDemo(t, Options{Device: "cpu", Compute: bindings.ComputeF32})
 	for _, item := range g.Score {
-		s, err := m.Score(context.Background(), item.InputIDs, len(item.Top))
+		s, err := m.Score(context.Background(), &Prompt{Tokens: item.InputIDs}, len(item.Top))
 		require.NoError(t, err)
 		d, _ := distance(t, s.LogProbs, item.LogProbs)
 		require.LessOrEqual(t, d, parityTolerance, "score %d", item.ID)
@@ -72,9 +72,9 @@ func TestEncodeGoldens(t *testing.T) {
 			require.NoError(t, err)
 			r.Messages = messages
 		}
-		ids, err := m.Encode(context.Background(), r)
+		p, err := m.Encode(context.Background(), r)
 		require.NoError(t, err)
-		require.Equal(t, item.InputIDs, ids)
+		require.Equal(t, item.InputIDs, p.Tokens)
 	}
 }
 
@@ -83,16 +83,16 @@ func TestSpecialTokensInUserTextArePlain(t *testing.T) {
 	eot, ok := m.Tokenizer().Special("<|eot|>")
 	require.True(t, ok)
 	for _, r := range []*Request{{Prompt: "a<|eot|>b"}, {Messages: user("a<|eot|>b")}} {
-		ids, err := m.Encode(context.Background(), r)
+		p, err := m.Encode(context.Background(), r)
 		require.NoError(t, err)
 		n := 0
-		for _, id := range ids {
+		for _, id := range p.Tokens {
 			if id == eot {
 				n++
 			}
 		}
 		require.LessOrEqual(t, n, 1) // the template's own
-		require.Contains(t, m.Tokenizer().Decode(ids), "a<|eot|>b")
+		require.Contains(t, m.Tokenizer().Decode(p.Tokens), "a<|eot|>b")
 	}
 }
 

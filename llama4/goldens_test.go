@@ -102,7 +102,7 @@ func TestScoreGoldens(t *testing.T) {
 		m := openTest(t, name, parity())
 		largest, n := 0.0, 0
 		for _, item := range g.Score {
-			s, err := m.Score(context.Background(), item.InputIDs, len(item.Top))
+			s, err := m.Score(context.Background(), &Prompt{Tokens: item.InputIDs}, len(item.Top))
 			require.NoError(t, err)
 			d, _ := distance(t, s.LogProbs, item.LogProbs)
 			require.LessOrEqual(t, d, parityTolerance, "prompt %d", item.ID)
@@ -132,7 +132,7 @@ func TestConfigSpellings(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { require.NoError(t, m.Close()) }()
 			for _, item := range loadGolden(t, filepath.Join(source, "goldens.json")).Score {
-				s, err := m.Score(context.Background(), item.InputIDs, 0)
+				s, err := m.Score(context.Background(), &Prompt{Tokens: item.InputIDs}, 0)
 				require.NoError(t, err)
 				d, _ := distance(t, s.LogProbs, item.LogProbs)
 				require.LessOrEqual(t, d, parityTolerance)
@@ -192,7 +192,7 @@ func TestTaps(t *testing.T) {
 			m := openTest(t, name, o)
 			m.options.PrefillTokens = 1000
 			ids := loadGolden(t, filepath.Join("testdata", name, "goldens.json")).Taps
-			_, err = m.Score(context.Background(), ids, 0)
+			_, err = m.Score(context.Background(), &Prompt{Tokens: ids}, 0)
 			require.NoError(t, err)
 			for _, layer := range m.plan {
 				require.True(t, seen[fmt.Sprintf("layers.%d.ffn_out", layer.Index)])

@@ -21,6 +21,7 @@ type Model struct {
 	generation *GenerationConfig
 	tokenizer  *tokenizer.Tokenizer // nil when the checkpoint has none
 	template   *chat.Template       // nil when the checkpoint has none
+	images     *images
 	options    Options
 	plan       []LayerPlan
 
@@ -29,14 +30,16 @@ type Model struct {
 	stream     *bindings.Stream
 	weights    *deviceWeights
 	act        bindings.DType // of activations
+	kvType     bindings.DType // of keys and values
 
-	mu     sync.Mutex // one forward pass at a time; guards what follows
-	cache  *cache
-	work   workspace
-	decode workspace // of steps that are recorded, whose buffers stay where they are
-	graphs *graphs   // nil where steps are not recorded
-	upload []int32   // room for a batch's description
-	closed bool
+	mu       sync.Mutex // one forward pass at a time; guards what follows
+	cache    *cache
+	features *lru[imageKey, *features] // of pictures seen lately
+	work     workspace
+	decode   workspace // of steps that are recorded, whose buffers stay where they are
+	graphs   *graphs   // nil where steps are not recorded
+	upload   []int32   // room for a batch's description
+	closed   bool
 }
 
 // Open loads the checkpoint in a folder: config.json, the tensors, and, where
@@ -77,6 +80,10 @@ func (m *Model) open(ctx context.Context, fsys fs.FS, o *Options) (err error) {
 	if m.template, err = chat.Load(fsys); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
 		return err
 	}
+	if m.images, err = m.newImages(fsys); err != nil {
+		return err
+	}
+	m.features = newLRU[imageKey](m.options.ImageCacheBytes, (*features).release)
 	m.plan = m.config.Plan()
 	if m.checkpoint, err = safetensors.OpenFS(fsys); err != nil {
 		return err
@@ -103,14 +110,14 @@ func (m *Model) openDevice(ctx context.Context, weights *Weights) (err error) {
 	if info.CPU() {
 		m.act = bindings.F32 // the CPU computes in fp32 anyway
 	}
-	dtype := bindings.BF16
+	m.kvType = bindings.BF16
 	if m.options.Compute == bindings.ComputeF32 {
 		if !info.CPU() {
 			return fmt.Errorf("device %s computes in bf16: compute f32 is for the CPU", info.Name)
 		}
-		dtype = bindings.F32
+		m.kvType = bindings.F32
 	}
-	m.cache = newCache(m.device, m.config, m.plan, dtype, &m.options)
+	m.cache = newCache(m.device, m.config, m.plan, m.kvType, &m.options)
 	m.work = workspace{device: m.device, stream: m.stream}
 	if info.Graphs && m.options.Tap == nil {
 		m.recordSteps()
@@ -141,6 +148,9 @@ func (m *Model) Close() error {
 	}
 	if m.cache != nil {
 		m.cache.close()
+	}
+	if m.features != nil {
+		m.features.clear()
 	}
 	m.graphs.drop()
 	m.work.close()

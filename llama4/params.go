@@ -9,13 +9,14 @@ import (
 	"github.com/llama4go/llama4go/llama4/safetensors"
 )
 
-// deviceWeights is the text model's weights where the device can use them.
+// deviceWeights is the model's weights where the device can use them.
 type deviceWeights struct {
 	embed   bindings.Tensor // [V, H]
 	layers  []layerWeights
 	norm    bindings.Tensor // [H]
 	head    bindings.Weight // [V, H]
 	invFreq bindings.Tensor // f32 [D / 2]
+	tower   *towerWeights   // nil for text-only models
 
 	buffers []*bindings.Buffer
 }
@@ -63,10 +64,11 @@ func placeWeights(ctx context.Context, m *Model, w *Weights) (*deviceWeights, er
 	p := &placement{ctx: ctx, model: m, visible: info.HostVisible, weights: &deviceWeights{}}
 	p.total = m.checkpoint.Bytes()
 	p.fits = p.total < info.MemoryTotal
-	if w.Vision != nil {
-		p.total -= m.config.Parameters().Parts[PartVision] * bindings.BF16.Size()
-	}
 	p.text(&w.TextWeights, m.config)
+	if w.Vision != nil {
+		p.weights.tower = p.tower(w.Vision, m.config.Vision)
+	}
+	p.model.options.Progress(p.total, p.total)
 	return p.weights, p.err
 }
 
@@ -83,10 +85,7 @@ func (p *placement) text(w *TextWeights, c *Config) {
 		d.head = p.linear(w.Head)
 	}
 	frequencies := c.RoPE.InvFreq(c.HeadDim)
-	d.invFreq = p.upload(bindings.F32, []int64{int64(len(frequencies))}, func(t bindings.Tensor) error {
-		return bindings.Write(p.model.stream, t, frequencies)
-	})
-	p.model.options.Progress(p.total, p.total)
+	d.invFreq = p.floats(frequencies, int64(len(frequencies)))
 }
 
 func (p *placement) layer(w *LayerWeights) layerWeights {
@@ -120,8 +119,8 @@ func (p *placement) tensor(t safetensors.Tensor) (out bindings.Tensor) {
 		return out
 	}
 	switch {
-	case t.DType == safetensors.F16:
-		out = p.widened(t)
+	case t.DType == safetensors.F16: // which no operation reads
+		return p.widened(t)
 	case p.visible && aligned(t):
 		if p.touch(t.Data); p.err == nil {
 			out = p.wrapped(t)
@@ -131,12 +130,17 @@ func (p *placement) tensor(t safetensors.Tensor) (out bindings.Tensor) {
 			return p.model.stream.WriteBytes(to.Buffer, to.Offset, t.Data)
 		})
 	}
+	p.placed(t)
+	return out
+}
+
+// placed notes that a tensor is done, or why not.
+func (p *placement) placed(t safetensors.Tensor) {
 	if p.err != nil {
 		p.err = fmt.Errorf("tensor %s: %w", t.Name, p.err)
 	}
 	p.done += t.Bytes()
 	p.model.options.Progress(p.done, p.total)
-	return out
 }
 
 // dtypes are the types that operations take weights in.
@@ -176,10 +180,18 @@ func (p *placement) wrapped(t safetensors.Tensor) (out bindings.Tensor) {
 	return b.Tensor(dtypes[t.DType], t.Shape...)
 }
 
-// widened places a vector of fp16, which no operation reads, as fp32.
-func (p *placement) widened(t safetensors.Tensor) bindings.Tensor {
-	values := t.Float32s(nil)
-	return p.upload(bindings.F32, t.Shape, func(to bindings.Tensor) error {
+// widened places a tensor of the checkpoint as fp32.
+func (p *placement) widened(t safetensors.Tensor) (out bindings.Tensor) {
+	if p.err == nil {
+		out = p.floats(t.Float32s(nil), t.Shape...)
+		p.placed(t)
+	}
+	return out
+}
+
+// floats places numbers that are not in the checkpoint as they are.
+func (p *placement) floats(values []float32, shape ...int64) bindings.Tensor {
+	return p.upload(bindings.F32, shape, func(to bindings.Tensor) error {
 		return bindings.Write(p.model.stream, to, values)
 	})
 }

@@ -1,7 +1,6 @@
 package llama4
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,12 +19,17 @@ type Request struct {
 	// NoBOS leaves out the beginning-of-text token that else precedes Prompt.
 	NoBOS bool
 	// Messages is a conversation, rendered with the checkpoint's chat template up
-	// to the header of the assistant's answer.
+	// to the header of the assistant's answer. Its images are encoded together.
 	Messages []chat.Message
 	// Tools are the tool descriptions handed to the template, a JSON array.
 	Tools json.RawMessage
-	// Tokens are the prompt's tokens themselves.
+	// ReadImage reads the file of an image that a message gives by its path; nil
+	// refuses paths, which may come from a stranger. [vision.ReadFile] is one to use.
+	ReadImage func(path string) ([]byte, error)
+	// Tokens are the prompt's tokens themselves, and Images what their patch tokens
+	// show: see [Prompt].
 	Tokens []int32
+	Images []*Image
 
 	// MaxTokens bounds the tokens generated; 0 goes on to the end of the context,
 	// or to the publisher's limit (max_new_tokens) where there is one.
@@ -63,65 +67,6 @@ func (m *Model) Sampling() sample.Params {
 		p.Temperature, p.TopK, p.TopP, p.MinP = g.Temperature, g.TopK, g.TopP, g.MinP
 	}
 	return p
-}
-
-// Encode returns the tokens of a request's prompt.
-func (m *Model) Encode(ctx context.Context, r *Request) ([]int32, error) {
-	given := 0
-	for _, is := range []bool{r.Prompt != "", r.Messages != nil, r.Tokens != nil} {
-		if is {
-			given++
-		}
-	}
-	switch {
-	case given > 1:
-		return nil, errors.New("the request has more than one of Prompt, Messages and Tokens")
-	case r.Messages != nil && len(r.Messages) == 0:
-		return nil, errors.New("the request has an empty list of Messages")
-	case r.Tokens != nil && len(r.Tokens) == 0:
-		return nil, errors.New("the request has an empty list of Tokens")
-	case r.Tools != nil && r.Messages == nil:
-		return nil, errors.New("the request has Tools without Messages")
-	case len(r.Tokens) > 0:
-		return r.Tokens, m.checkTokens(r.Tokens)
-	case m.tokenizer == nil:
-		return nil, errors.New("the checkpoint has no tokenizer.json or tokenizer.model: give tokens")
-	case len(r.Messages) > 0:
-		return m.encodeMessages(ctx, r)
-	}
-	var ids []int32
-	if bos, ok := m.BOS(); ok && !r.NoBOS {
-		ids = append(ids, bos)
-	}
-	ids = m.tokenizer.AppendEncode(ids, r.Prompt)
-	if len(ids) == 0 {
-		return nil, errors.New("the prompt has no tokens")
-	}
-	return ids, m.checkTokens(ids)
-}
-
-func (m *Model) encodeMessages(ctx context.Context, r *Request) ([]int32, error) {
-	if m.template == nil {
-		return nil, errors.New("the checkpoint has no chat template: give a prompt or tokens")
-	}
-	for i, message := range r.Messages {
-		for _, part := range message.Content.Parts {
-			if part.Type == chat.TypeImage {
-				return nil, fmt.Errorf("message %d has an image: this version reads text only", i)
-			}
-		}
-	}
-	prompt, err := m.template.Render(ctx, chat.Input{
-		Messages: r.Messages, Tools: r.Tools, AddGenerationPrompt: true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	ids := prompt.Encode(m.tokenizer)
-	if len(ids) == 0 {
-		return nil, errors.New("the chat template gives an empty prompt")
-	}
-	return ids, m.checkTokens(ids)
 }
 
 // BOS returns the beginning-of-text token, if the model has one: the tokenizer's,

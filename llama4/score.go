@@ -20,17 +20,24 @@ type Score struct {
 	Top []TokenLogProb
 }
 
-// Score computes the log-probability of every token of a text of at least one
+// Score computes the log-probability of every token of a prompt of at least one
 // token, and the top most probable tokens to follow it.
-func (m *Model) Score(ctx context.Context, tokens []int32, top int) (*Score, error) {
+func (m *Model) Score(ctx context.Context, p *Prompt, top int) (*Score, error) {
+	tokens := p.Tokens
 	switch {
 	case len(tokens) == 0:
 		return nil, errors.New("nothing to score: the text has no tokens")
 	case top < 0 || top > m.config.Vocab:
 		return nil, errors.New("top is not in 0 .. the size of the vocabulary")
 	}
+	if err := m.checkPrompt(p); err != nil {
+		return nil, err
+	}
 	q := m.NewSequence()
 	defer func() { _ = q.Close() }()
+	if _, err := q.AddImages(ctx, p.Images...); err != nil {
+		return nil, err
+	}
 	s := &Score{LogProbs: make([]float64, 0, len(tokens)-1)}
 	next := tokens[1:]
 	err := m.Prefill(ctx, q, tokens, AllRows, func(l *Logits) error {

@@ -14,7 +14,8 @@ import (
 type Session struct {
 	model    *Model
 	sequence *Sequence
-	ids      []int32 // of the sequence
+	ids      []int32  // of the sequence
+	images   []*Image // of the prompt that ids began with
 	closed   bool
 }
 
@@ -47,10 +48,10 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 	if err != nil {
 		return err
 	}
-	if g.usage.CachedTokens, err = s.rewind(g.ids); err != nil {
+	if err := s.rewind(ctx, g); err != nil {
 		return err
 	}
-	next := g.ids[g.usage.CachedTokens:]
+	next := g.prompt.Tokens[g.usage.CachedTokens:]
 	for {
 		piece, err := s.next(ctx, g, next)
 		if err != nil {
@@ -70,18 +71,42 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 	}
 }
 
-// rewind makes the session's tokens a beginning of ids and returns their number.
-// Only a prompt that goes on can use the cache: chunked layers have forgotten
-// what one that turns off earlier would need.
-func (s *Session) rewind(ids []int32) (int, error) {
-	if n := len(s.ids); n < len(ids) && slices.Equal(s.ids, ids[:n]) {
-		return n, nil
+// rewind makes the session's tokens a beginning of the prompt, and encodes the
+// images that come after it. Only a prompt that goes on can use the cache: chunked
+// layers have forgotten what one that turns off earlier would need.
+func (s *Session) rewind(ctx context.Context, g *generation) (err error) {
+	if !s.goesOn(g.prompt) {
+		if err := s.sequence.Close(); err != nil {
+			return err
+		}
+		s.sequence, s.ids = s.model.NewSequence(), nil
 	}
-	if err := s.sequence.Close(); err != nil {
-		return 0, err
+	g.usage.CachedTokens = len(s.ids)
+	s.images = g.prompt.Images
+	s.sequence.forgetImages()
+	if len(s.images) == 0 {
+		return nil
 	}
-	s.sequence, s.ids = s.model.NewSequence(), nil
-	return 0, nil
+	known, patches := s.model.patchesBefore(s.images, s.model.countPatches(s.ids))
+	start := time.Now()
+	g.usage.ImageTiles, err = s.sequence.AddImages(ctx, s.images[known:]...)
+	g.usage.ImageTime = time.Since(start)
+	s.sequence.skipPatches(patches)
+	return err
+}
+
+// goesOn says whether a prompt begins with what the session has, images included.
+func (s *Session) goesOn(p *Prompt) bool {
+	n := len(s.ids)
+	if n >= p.Len() || !slices.Equal(s.ids, p.Tokens[:n]) {
+		return false
+	}
+	seen, rest := s.model.patchesBefore(s.images, s.model.countPatches(s.ids))
+	if rest > 0 {
+		seen++
+	}
+	return seen <= len(p.Images) && slices.EqualFunc(s.images[:seen], p.Images[:seen],
+		func(a, b *Image) bool { return a.key == b.key })
 }
 
 // next goes on with tokens and remembers those that the sequence took, also on

@@ -74,7 +74,7 @@ func (c *Config) sizes() map[string]int64 {
 	if v := c.Vision; v != nil {
 		maps.Copy(s, map[string]int{
 			"v_hidden": v.Hidden, "v_intermediate": v.Intermediate, "v_channels": v.Channels, "v_patch": v.PatchSize,
-			"v_positions": v.Patches() + 1, "v_adapter": v.ProjectorIn, "v_output": v.OutputDim,
+			"v_positions": v.Positions(), "v_adapter": v.ProjectorIn, "v_output": v.OutputDim,
 			"vision_config.num_hidden_layers": v.Layers,
 		})
 	}

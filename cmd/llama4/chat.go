@@ -186,11 +186,11 @@ func (c *conversation) answer(ctx context.Context, text string) error {
 
 // say prints an answer as it comes and returns its text, also on error.
 func (c *conversation) say(ctx context.Context, r *llama4.Request) (string, error) {
-	ids, err := c.model.Encode(ctx, r)
+	p, err := c.model.Encode(ctx, r)
 	if err != nil {
 		return "", err
 	}
-	if err := checkChatLength(len(ids), c.model.Context()); err != nil {
+	if err := checkChatLength(p.Len(), c.model.Context()); err != nil {
 		return "", err
 	}
 	var said strings.Builder

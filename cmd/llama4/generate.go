@@ -166,11 +166,11 @@ func (a *app) warnOfGreedy(m *loaded, f *samplingFlags) {
 
 // stream generates and prints a text.
 func (a *app) stream(ctx context.Context, m *loaded, r *llama4.Request) error {
-	ids, err := m.Encode(ctx, r)
+	p, err := m.Encode(ctx, r)
 	if err != nil {
 		return err
 	}
-	if err := checkLength(len(ids), 1, m.Context()); err != nil {
+	if err := checkLength(p.Len(), 1, m.Context()); err != nil {
 		return err
 	}
 	out := newTextWriter(a.stdout)

@@ -45,15 +45,15 @@ func (a *app) generateLines(ctx context.Context, m *loaded, f *generateFlags, ar
 
 // complete generates the whole answer.
 func (r *request) complete(ctx context.Context, id json.RawMessage) (*completion, error) {
-	ids, err := r.encode(ctx)
+	p, err := r.encode(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkLength(len(ids), 1, r.model.Context()); err != nil {
+	if err := checkLength(p.Len(), 1, r.model.Context()); err != nil {
 		return nil, err
 	}
 	r.Sampling = r.choices.over(r.model.Sampling())
-	r.Prompt, r.Messages, r.Tokens = "", nil, ids
+	r.Prompt, r.Messages, r.Tokens, r.Images = "", nil, p.Tokens, p.Images
 	c, err := r.model.Complete(ctx, &r.Request)
 	if err != nil {
 		return nil, err
@@ -62,12 +62,12 @@ func (r *request) complete(ctx context.Context, id json.RawMessage) (*completion
 		ID: id, InputIDs: c.InputIDs, OutputIDs: c.OutputIDs, Text: c.Text, FinishReason: c.Finish,
 		Usage: tokenUsage{c.Usage.PromptTokens, c.Usage.GeneratedTokens, c.Usage.PromptTokens + c.Usage.GeneratedTokens},
 	}
-	for _, p := range c.Pieces {
+	for _, piece := range c.Pieces {
 		if r.LogProbs > 0 {
-			answer.LogProbs = append(answer.LogProbs, jsonNumber(p.LogProb))
+			answer.LogProbs = append(answer.LogProbs, jsonNumber(piece.LogProb))
 		}
 		if r.LogProbs > 1 {
-			answer.Top = append(answer.Top, jsonTops(p.Top))
+			answer.Top = append(answer.Top, jsonTops(piece.Top))
 		}
 	}
 	return answer, nil

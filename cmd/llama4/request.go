@@ -10,6 +10,7 @@ import (
 	"github.com/llama4go/llama4go/llama4"
 	"github.com/llama4go/llama4go/llama4/chat"
 	"github.com/llama4go/llama4go/llama4/sample"
+	"github.com/llama4go/llama4go/llama4/vision"
 )
 
 // maxStopIDs bounds the stop tokens of a request.
@@ -111,7 +112,7 @@ func (r *request) readBias(raw json.RawMessage) error {
 	return nil
 }
 
-// readMessages reads a conversation of texts.
+// readMessages reads a conversation.
 func readMessages(raw json.RawMessage) ([]chat.Message, error) {
 	messages, err := chat.ReadMessages(raw)
 	if err != nil {
@@ -120,18 +121,11 @@ func readMessages(raw json.RawMessage) ([]chat.Message, error) {
 	if len(messages) == 0 {
 		return nil, wantError("one message or more")
 	}
-	for i, m := range messages {
-		for _, part := range m.Content.Parts {
-			if part.Type == chat.TypeImage {
-				return nil, fmt.Errorf("messages[%d] has an image: images are not supported yet", i)
-			}
-		}
-	}
 	return messages, nil
 }
 
-// encode returns the tokens of the prompt.
-func (r *request) encode(ctx context.Context) ([]int32, error) {
+// encode returns the prompt.
+func (r *request) encode(ctx context.Context) (*llama4.Prompt, error) {
 	if len(r.given) != 1 {
 		return nil, errors.New("want exactly one of prompt, messages and input_ids")
 	}
@@ -139,14 +133,15 @@ func (r *request) encode(ctx context.Context) ([]int32, error) {
 	if r.given[0] != "input_ids" && r.model.Tokenizer() == nil {
 		return nil, errors.New("the checkpoint has no tokenizer: give input_ids")
 	}
-	ids, err := r.model.Encode(ctx, &r.Request)
+	r.ReadImage = vision.ReadFile
+	p, err := r.model.Encode(ctx, &r.Request)
 	if err != nil || r.addBOS == nil || !*r.addBOS {
-		return ids, err
+		return p, err
 	}
-	if bos, ok := r.model.BOS(); ok && ids[0] != bos {
-		ids = append([]int32{bos}, ids...)
+	if bos, ok := r.model.BOS(); ok && p.Tokens[0] != bos {
+		p.Tokens = append([]int32{bos}, p.Tokens...)
 	}
-	return ids, nil
+	return p, nil
 }
 
 // checkLength refuses a prompt that does not fit the context with the tokens to

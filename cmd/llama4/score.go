@@ -86,15 +86,15 @@ func (a *app) scoreLines(ctx context.Context, m *loaded, args []string) error {
 		if err := o.read(r.scoreReaders()); err != nil {
 			return nil, err
 		}
-		ids, err := r.encode(ctx)
+		p, err := r.encode(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s, err := m.score(ctx, ids)
+		s, err := m.score(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		answer := &scored{ID: o.id, InputIDs: ids, LogProbs: make([]jsonNumber, len(s.LogProbs)), Top: jsonTops(s.Top)}
+		answer := &scored{ID: o.id, InputIDs: p.Tokens, LogProbs: make([]jsonNumber, len(s.LogProbs)), Top: jsonTops(s.Top)}
 		for i, v := range s.LogProbs {
 			answer.LogProbs[i] = jsonNumber(v)
 		}
@@ -102,11 +102,11 @@ func (a *app) scoreLines(ctx context.Context, m *loaded, args []string) error {
 	})
 }
 
-func (m *loaded) score(ctx context.Context, ids []int32) (*llama4.Score, error) {
-	if err := checkLength(len(ids), 0, m.Context()); err != nil {
+func (m *loaded) score(ctx context.Context, p *llama4.Prompt) (*llama4.Score, error) {
+	if err := checkLength(p.Len(), 0, m.Context()); err != nil {
 		return nil, err
 	}
-	return m.Score(ctx, ids, min(scoreTop, m.Config().Vocab))
+	return m.Score(ctx, p, min(scoreTop, m.Config().Vocab))
 }
 
 // scoreText prints the table of a text.
@@ -118,14 +118,15 @@ func (a *app) scoreText(ctx context.Context, m *loaded, arg string, noBOS bool) 
 	if m.Tokenizer() == nil {
 		return errNoTokenizer
 	}
-	ids, err := m.Encode(ctx, &llama4.Request{Prompt: text, NoBOS: noBOS})
+	p, err := m.Encode(ctx, &llama4.Request{Prompt: text, NoBOS: noBOS})
 	if err != nil {
 		return err
 	}
-	s, err := m.score(ctx, ids)
+	s, err := m.score(ctx, p)
 	if err != nil {
 		return err
 	}
+	ids := p.Tokens
 	token := func(id int32) string {
 		bytes, _ := m.Tokenizer().Bytes(id) // of an id it has given out
 		return strconv.Quote(string(bytes))

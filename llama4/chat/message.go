@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"slices"
 )
@@ -61,7 +62,8 @@ const (
 	TypeImage = "image"
 )
 
-// Part is a piece of a message: a text or an image. An image says where it comes from in one of three ways, or not at all.
+// Part is a piece of a message: a text or an image. An image is in the part itself, or the part says where it comes from,
+// in one way, or not at all.
 type Part struct {
 	Type  string // TypeText or TypeImage
 	Text  string
@@ -69,6 +71,11 @@ type Part struct {
 	URL   string // an address, also a data: one
 	Image string // Hugging Face's "image": an address, a path or base64 data
 	Extra []Field
+
+	// Data and Picture are an image itself, encoded (JPEG, PNG, WebP, GIF) or decoded. The template does not see them, and
+	// they have no JSON form.
+	Data    []byte
+	Picture image.Image
 
 	keys []string
 }
@@ -78,6 +85,12 @@ func TextPart(s string) Part { return Part{Type: TypeText, Text: s} }
 
 // ImagePart returns an image read from a file.
 func ImagePart(path string) Part { return Part{Type: TypeImage, Path: path} }
+
+// ImageData returns an image in the bytes of its file.
+func ImageData(data []byte) Part { return Part{Type: TypeImage, Data: data} }
+
+// Picture returns an image that is decoded.
+func Picture(p image.Image) Part { return Part{Type: TypeImage, Picture: p} }
 
 // UnmarshalJSON reads a message as Hugging Face and OpenAI clients write it: content is a string, a list of parts, null or
 // missing. Parts are {"type":"text","text":..}, {"type":"image"} with "path", "url" or "image", or OpenAI's

@@ -94,11 +94,16 @@ func isDelimited(name string) bool {
 // Encode returns the tokens of the prompt: the ids of the special tokens that the template wrote, and the encoded
 // stretches between them, each as one text, as the reference tokenizes the whole. It adds no token of its own.
 func (p *Prompt) Encode(enc Encoder) []int32 {
+	return p.EncodeFunc(enc, func(dst []int32, _ string, id int32) []int32 { return append(dst, id) })
+}
+
+// EncodeFunc is Encode with a say in what the special tokens become: special appends it to dst, given a token's name and id.
+func (p *Prompt) EncodeFunc(enc Encoder, special func(dst []int32, name string, id int32) []int32) []int32 {
 	var ids []int32
 	for _, seg := range p.Segments(func(name string) bool { _, ok := enc.Special(name); return ok }) {
 		if seg.Special {
 			id, _ := enc.Special(seg.Text)
-			ids = append(ids, id)
+			ids = special(ids, seg.Text, id)
 			continue
 		}
 		ids = enc.AppendEncode(ids, seg.Text)

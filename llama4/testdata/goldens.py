@@ -2,9 +2,9 @@
 
 Run in the oracle environment, a Python with torch 2.15, transformers 4.57, numpy and safetensors:
 
-    python goldens.py                       rewrites every checkpoint folder beside this script
-    python goldens.py --demo MODEL          rewrites demo_goldens.json from the demo model's folder
-    python goldens.py --table               prints the sensitivity table of README.md (mutations.py)
+    python goldens.py                       rewrites every checkpoint folder beside this script, and pictures/ (vision.py)
+    python goldens.py --demo MODEL          rewrites demo_goldens.json and demo_pictures.zip from the demo model's folder
+    python goldens.py --table               prints the sensitivity tables of README.md (mutations.py, vision_mutations.py)
     python goldens.py --holdout DIR --demo MODEL
                                             other seeds, shapes and text prompts, as requests and answers of the
                                             command line (`llama4 score --jsonl`, `llama4 generate --jsonl`)
@@ -134,10 +134,10 @@ def config_json(c):
     ids = (758, 759, 763) if v >= 764 else (v - 7, v - 6, v - 5)
     return dict(architectures=["Llama4ForConditionalGeneration"], model_type="llama4", torch_dtype="bfloat16", boi_token_index=ids[0],
                 eoi_token_index=ids[1], image_token_index=ids[2], tie_word_embeddings=c["text"]["tie_word_embeddings"],
-                text_config=c["text"], vision_config=VISION)
+                text_config=c["text"], vision_config=c.get("vision", VISION))
 
 
-def write_checkpoint(c, folder):
+def write_checkpoint(c, folder, draw=draw):
     """Lets the reference lay out and save the tensors, so that names, shapes and shards are its own."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
@@ -181,13 +181,18 @@ def layers_of(model):
 
 
 # --- what the reference answers ---------------------------------------------------------------------------------------------------
+def with_pixels(model, pixels):
+    """The tiles of a prompt's pictures as an argument of the model, whose type they take."""
+    return {} if pixels is None else dict(pixel_values=pixels.to(model.dtype))
+
+
 @torch.no_grad()
-def log_probs(model, ids):
+def log_probs(model, ids, pixels=None):
     """Log-probabilities [T, vocab] in float64."""
-    return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].double().log_softmax(-1)
+    return model(input_ids=torch.tensor([ids]), use_cache=False, **with_pixels(model, pixels)).logits[0].double().log_softmax(-1)
 
 
-def router_gaps(model, ids):
+def router_gaps(model, ids, pixels=None):
     """Log-probabilities, and for every position the smallest distance, over layers, between a chosen and a refused expert."""
     gaps, hooks = [], []
     for l in layers_of(model):
@@ -196,7 +201,7 @@ def router_gaps(model, ids):
             hooks.append(l.feed_forward.router.register_forward_hook(
                 lambda m, a, out, k=k: gaps.append(out[1].float().topk(k + 1, -1).values[:, -2:].diff(dim=-1).abs()[:, 0])))
     try:
-        lp = log_probs(model, ids)
+        lp = log_probs(model, ids, pixels)
     finally:
         for h in hooks:
             h.remove()
@@ -226,20 +231,20 @@ def score_answer(i, ids, lp):
 
 
 @torch.no_grad()
-def greedy_tokens(model, ids, n, stop=()):
+def greedy_tokens(model, ids, n, stop=(), pixels=None):
     """n greedy tokens with the cache, or up to and with the first of stop."""
     out, feed, cache = [], ids, None
     while len(out) < n and not (out and out[-1] in stop):
-        r = model(input_ids=torch.tensor([feed]), past_key_values=cache, use_cache=True)
+        r = model(input_ids=torch.tensor([feed]), past_key_values=cache, use_cache=True, **with_pixels(model, None if out else pixels))
         cache, feed = r.past_key_values, [int(r.logits[0, -1].argmax())]
         out += feed
     return out
 
 
-def greedy_answer(model, i, ids, n, stop=()):
+def greedy_answer(model, i, ids, n, stop=(), pixels=None):
     """Decoded with the cache, then judged by one full pass over prompt and output; returns the answer and the smallest router gap."""
-    out = greedy_tokens(model, ids, n, stop)
-    lp, gaps = router_gaps(model, ids + out)
+    out = greedy_tokens(model, ids, n, stop, pixels)
+    lp, gaps = router_gaps(model, ids + out, pixels)
     rows = lp[len(ids) - 1:-1]
     best = rows.topk(2)
     margins = best.values[:, 0] - best.values[:, 1]
@@ -291,16 +296,16 @@ def record_taps(model, ids, path):
     os.chmod(path, 0o644)
 
 
-def difference(model, scored):
+def difference(model, scored, pixels):
     """Mean, median and max |difference| of a model's log-probabilities from recorded answers."""
     d = [abs(float(lp[t, s["input_ids"][t + 1]]) - s["logprobs"][t]) for s in scored
-         for lp in [log_probs(model, s["input_ids"])] for t in range(len(s["logprobs"]))]
+         for lp in [log_probs(model, s["input_ids"], pixels(s))] for t in range(len(s["logprobs"]))]
     return float(np.mean(d)), float(np.median(d)), max(d)
 
 
-def reference_errors(folder, scored):
-    mean, median, worst = difference(load(folder, torch.bfloat16), scored)
-    noise = difference(load(folder, torch.float64), scored)[2]
+def reference_errors(folder, scored, pixels=lambda s: None):
+    mean, median, worst = difference(load(folder, torch.bfloat16), scored, pixels)
+    noise = difference(load(folder, torch.float64), scored, pixels)[2]
     return dict(bf16_mean_abs=float(f"{mean:.3g}"), bf16_median_abs=float(f"{median:.3g}"), bf16_max_abs=float(f"{worst:.3g}"),
                 fp64_max_abs=float(f"{noise:.2g}"))
 
@@ -368,22 +373,25 @@ def main():
     a = ap.parse_args()
     chosen = lambda cs: [c for c in cs if a.only in (None, c["name"])]
     if a.table:
-        import mutations
-        mutations.table(chosen(CHECKPOINTS), HERE)
+        import mutations, vision, vision_mutations
+        weak = [bug for table, cs in ((mutations.table, CHECKPOINTS), (vision_mutations.table, vision.CHECKPOINTS))
+                if chosen(cs) for bug in table(chosen(cs), HERE)]
+        if weak:
+            raise SystemExit(f"these bugs move no golden by 0.05: {weak}")
     elif a.holdout:
         if not a.demo:
             ap.error("--holdout needs --demo MODEL: its tokenizer serves the text prompts")
         import texts
-        for c in chosen(texts.HOLDOUTS):
-            texts.write_holdout(c, os.path.join(a.holdout, c["name"]), a.demo)
-        if a.only in (None, "demo"):
-            texts.write_demo_holdout(os.path.join(a.holdout, "demo"), a.demo)
+        texts.write_holdouts(chosen(texts.HOLDOUTS), a.holdout, a.demo, a.only in (None, "demo"))
     elif a.demo:
-        import texts
+        import demo_pictures, texts
         texts.write_demo(os.path.join(HERE, "demo_goldens.json"), a.demo)
+        demo_pictures.write(os.path.join(HERE, "demo_pictures.zip"), a.demo)
     else:
+        import vision
         for c in chosen(CHECKPOINTS):
             write_goldens(c, os.path.join(HERE, c["name"]))
+        vision.write(chosen(vision.CHECKPOINTS), HERE)
 
 
 if __name__ == "__main__":

@@ -218,6 +218,7 @@ def moves(model, goldens, bug, change):
 
 
 def table(checkpoints, here):
+    """Prints the table; returns the bugs that would not show."""
     print("| bug | " + " | ".join(c["name"] for c in checkpoints) + " |\n|---|" + "--:|" * len(checkpoints))
     loaded = []
     for c in checkpoints:
@@ -232,5 +233,4 @@ def table(checkpoints, here):
         weak += [bug] * (max(row) < 0.05)
     for what in ("bf16_mean_abs", "bf16_max_abs", "fp64_max_abs"):
         print(f"| {what} of the reference | " + " | ".join(f"{g[what]:.2g}" for _, g in loaded) + " |")
-    if weak:
-        raise SystemExit(f"these bugs move no golden by 0.05: {weak}")
+    return weak

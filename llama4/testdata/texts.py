@@ -168,6 +168,13 @@ def write_holdout(c, folder, demo):
     write_requests(c["name"], folder, score, greedy, tok if c["text"]["vocab_size"] == len(tok) else None)
 
 
+def write_holdouts(checkpoints, folder, demo, demo_too):
+    for c in checkpoints:
+        write_holdout(c, os.path.join(folder, c["name"]), demo)
+    if demo_too:
+        write_demo_holdout(os.path.join(folder, "demo"), demo)
+
+
 def write_demo_holdout(folder, demo):
     """The demo model itself under random texts and questions that its committed goldens do not ask."""
     shutil.rmtree(folder, ignore_errors=True)
