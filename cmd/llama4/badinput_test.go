@@ -40,7 +40,7 @@ var badPrompts = []struct{ line, id, says string }{
 	{`{"id":20,"messages":"x"}`, "20", "messages"},
 	{`{"id":21,"messages":[{"content":"x"}]}`, "21", "messages[0]"},
 	{`{"id":22,"messages":[{"role":"user","content":7}]}`, "22", "messages[0]"},
-	{`{"id":23,"messages":[{"role":"user","content":[{"type":"image","path":"a.png"}]}]}`, "23", "images are not supported yet"},
+	{`{"id":23,"messages":[{"role":"user","content":[{"type":"image","path":"a.png"}]}]}`, "23", "messages[0].content[0]: stat a.png: no such file or directory"},
 	{`{"id":24,"prompt":"x","add_bos":"yes"}`, "24", `add_bos is "yes", want true or false`},
 	{`{"id":25,"input_ids":[1],"add_bos":1}`, "25", "add_bos is 1, want true or false"},
 	{`{"id":26,"prompt":"","add_bos":false}`, "26", "no tokens"},

@@ -31,17 +31,19 @@ type chatFlags struct {
 	model     modelFlags
 	sampling  samplingFlags
 	system    string
+	images    []string
 	noHistory bool
 }
 
 func (a *app) chatCommand() *cobra.Command {
 	var f chatFlags
 	cmd := &cobra.Command{
-		Use:     "chat",
-		Short:   "Talk with the model",
-		Long:    chatHelp,
-		Example: `  llama4 chat --system "You are a kind teller of tales."`,
-		Args:    noArguments(": type it when chat asks, or use generate"),
+		Use:   "chat",
+		Short: "Talk with the model",
+		Long:  chatHelp,
+		Example: `  llama4 chat --system "You are a kind teller of tales."
+  llama4 chat --image picture.png`,
+		Args: noArguments(": type it when chat asks, or use generate"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if isTerminal(a.stdin) && isTerminal(a.stdout) && a.stdin == io.Reader(os.Stdin) {
 				return a.chatOnTerminal(cmd.Context(), &f)
@@ -56,6 +58,7 @@ func (a *app) chatCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.system, "system", "", "system message")
 	complete(cmd, "system")
+	imageFlag(cmd, &f.images, "picture to talk about: JPEG, PNG, WebP or GIF; may be given several times")
 	f.sampling.register(cmd)
 	cmd.Flags().BoolVar(&f.noHistory, "no-history", false, "do not keep the lines typed")
 	f.model.register(cmd)
@@ -106,6 +109,7 @@ type conversation struct {
 	flags    *chatFlags
 	set      map[string]chosen // by /set
 	messages []chat.Message    // without the system's
+	pictures []chat.Part       // for the next message
 	used     int               // tokens of the context
 }
 
@@ -120,6 +124,11 @@ func (a *app) chat(ctx context.Context, m *loaded, f *chatFlags, in input) error
 	a.warnOfGreedy(m, &f.sampling)
 	c := &conversation{app: a, model: m, session: m.NewSession(), in: in, flags: f, set: map[string]chosen{}}
 	defer func() { _ = c.session.Close() }()
+	for _, path := range f.images {
+		if err := c.addPicture(path); err != nil {
+			return err
+		}
+	}
 	for {
 		text, err := readMessage(ctx, in)
 		switch {
@@ -146,6 +155,20 @@ func (a *app) chat(ctx context.Context, m *loaded, f *chatFlags, in input) error
 	}
 }
 
+// addPicture puts a picture before the next message.
+func (c *conversation) addPicture(path string) error {
+	if len(c.pictures) == maxImages {
+		return fmt.Errorf("%d pictures wait for a message, which is the most", maxImages)
+	}
+	part, err := c.model.picture(path)
+	if err != nil {
+		return err
+	}
+	c.pictures = append(c.pictures, part)
+	c.remark("%s goes with the next message", path)
+	return nil
+}
+
 // turn does what a message says, if it is a command, and else answers it.
 func (c *conversation) turn(ctx context.Context, text string) error {
 	switch {
@@ -164,7 +187,7 @@ func (c *conversation) answer(ctx context.Context, text string) error {
 		ctx, done = withSignals(ctx, os.Interrupt)
 		defer done()
 	}
-	messages := append(c.messages[:len(c.messages):len(c.messages)], chat.Message{Role: "user", Content: chat.Text(text)})
+	messages := append(c.messages[:len(c.messages):len(c.messages)], chat.Message{Role: "user", Content: withPictures(c.pictures, text)})
 	all := messages
 	if system := c.system(); system != "" {
 		all = append([]chat.Message{{Role: "system", Content: chat.Text(system)}}, messages...)
@@ -173,6 +196,7 @@ func (c *conversation) answer(ctx context.Context, text string) error {
 		Messages: all, MaxTokens: c.maxTokens(), Stop: c.flags.sampling.stop, Sampling: c.sampling(),
 	})
 	if said != "" {
+		c.pictures = nil
 		c.messages = append(messages, chat.Message{Role: "assistant", Content: chat.Text(said)})
 	}
 	var i interruption

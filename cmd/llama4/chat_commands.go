@@ -14,6 +14,7 @@ import (
 var errExit = errors.New("exit")
 
 const chatCommands = `/help              this list
+/image FILE        show a picture with the next message
 /clear             forget the conversation
 /set KEY VALUE     change a setting: system, max_tokens, seed, temperature, top_k, top_p, min_p,
                    repetition_penalty, presence_penalty, frequency_penalty; "default" undoes it
@@ -25,7 +26,7 @@ A message that begins with / needs a space before it.
 
 // commandWords are what Tab completes.
 func commandWords() []string {
-	words := []string{"/help", "/clear", "/show", "/exit"}
+	words := []string{"/help", "/image ", "/clear", "/show", "/exit"}
 	for _, key := range settingKeys() {
 		words = append(words, "/set "+key+" ")
 	}
@@ -44,12 +45,17 @@ func settingKeys() []string {
 func (c *conversation) command(line string) error {
 	name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	rest = strings.TrimSpace(rest)
-	if rest != "" && name != "/set" {
+	if rest != "" && name != "/set" && name != "/image" {
 		return fmt.Errorf("%s: nothing may follow the command", name)
 	}
 	switch name {
 	case "/help", "/?":
 		c.note("%s", chatCommands)
+	case "/image":
+		if rest == "" {
+			return errors.New("/image: the file is missing")
+		}
+		return c.addPicture(rest)
 	case "/clear":
 		return c.clear()
 	case "/set":
@@ -68,7 +74,7 @@ func (c *conversation) command(line string) error {
 // clear forgets the conversation, but not the settings.
 func (c *conversation) clear() error {
 	err := c.session.Close()
-	c.session, c.messages, c.used = c.model.NewSession(), nil, 0
+	c.session, c.messages, c.pictures, c.used = c.model.NewSession(), nil, nil, 0
 	c.remark("the conversation is forgotten")
 	return err
 }

@@ -28,6 +28,8 @@ and writes one answer a line, in order:
   {"id":7, "prompt":"text"}, {"id":7, "input_ids":[1,2]} or {"id":7, "messages":[...]}
   "add_bos"             the beginning-of-text token first, true or false (true for prompt;
                         messages have it from their template, input_ids are taken as they are)
+  "tools"               descriptions of tools, for messages: a list of
+                        {"type":"function", "function":{"name":.., "parameters":{..}}}
   "max_tokens"          most tokens to generate, up to the context
   "temperature", "top_k", "top_p", "min_p", "seed"
   "repetition_penalty", "presence_penalty", "frequency_penalty"
@@ -39,6 +41,10 @@ and writes one answer a line, in order:
   -> {"id":7, "input_ids":[..], "output_ids":[..], "text":"..", "finish_reason":"stop" or
       "length", "usage":{"prompt_tokens":..,"completion_tokens":..,"total_tokens":..}}
      and with logprobs "logprobs":[..], "top":[[[id,logprob],..],..]
+     and where the text calls tools "tool_calls":[{"name":"..", "arguments":{..}},..]
+
+The content of a message is a text or a list of {"type":"text", "text":".."} and
+{"type":"image", "path":"FILE"}, or "url" with a data: address.
 
 output_ids has the end-of-sequence token that ended the text, the text has not.
 Temperature 0 takes the likeliest token. Log-probabilities are natural, by the model
@@ -51,6 +57,7 @@ type generateFlags struct {
 	model    modelFlags
 	sampling samplingFlags
 	system   string
+	images   []string
 	raw      bool
 	jsonl    bool
 }
@@ -62,6 +69,7 @@ func (a *app) generateCommand() *cobra.Command {
 		Short: "Generate text from a prompt",
 		Long:  generateHelp,
 		Example: `  llama4 generate "Tell me a story about a fox."
+  llama4 generate --image picture.png "What is in the picture?"
   llama4 generate --raw --temperature 0.8 --seed 1 "Once upon a time"
   echo '{"prompt":"Once","max_tokens":8}' | llama4 generate --jsonl`,
 		Args: promptOrFile(&f.jsonl, "prompt"),
@@ -79,6 +87,7 @@ func (a *app) generateCommand() *cobra.Command {
 	flags := cmd.Flags()
 	f.sampling.register(cmd)
 	flags.StringVar(&f.system, "system", "", "system message before the prompt")
+	imageFlag(cmd, &f.images, "picture before the prompt: JPEG, PNG, WebP or GIF; may be given several times")
 	flags.BoolVar(&f.raw, "raw", false, "continue the prompt without the chat template")
 	flags.BoolVar(&f.jsonl, "jsonl", false, "read requests and write answers, one JSON object a line")
 	complete(cmd, "system")
@@ -89,6 +98,8 @@ func (a *app) generateCommand() *cobra.Command {
 // check refuses flags that contradict each other.
 func (f *generateFlags) check(cmd *cobra.Command) error {
 	switch system := cmd.Flags().Changed("system"); {
+	case len(f.images) > 0 && (f.raw || f.jsonl):
+		return usage(cmd, "--image excludes --raw and --jsonl: there messages have images")
 	case f.raw && system:
 		return usage(cmd, "--raw and --system exclude each other")
 	case f.jsonl && (f.raw || system):
@@ -141,13 +152,17 @@ func (a *app) generate(ctx context.Context, m *loaded, f *generateFlags, args []
 	r := &llama4.Request{
 		MaxTokens: f.sampling.maxTokens, Stop: f.sampling.stop, Sampling: f.sampling.choices.over(m.Sampling()),
 	}
-	if f.raw || m.Template() == nil && f.system == "" {
+	pictures, err := m.pictures(f.images)
+	if err != nil {
+		return err
+	}
+	if f.raw || m.Template() == nil && f.system == "" && len(pictures) == 0 {
 		r.Prompt = prompt
 	} else {
 		if f.system != "" {
 			r.Messages = append(r.Messages, chat.Message{Role: "system", Content: chat.Text(f.system)})
 		}
-		r.Messages = append(r.Messages, chat.Message{Role: "user", Content: chat.Text(prompt)})
+		r.Messages = append(r.Messages, chat.Message{Role: "user", Content: withPictures(pictures, prompt)})
 	}
 	return a.stream(ctx, m, r)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/llama4go/llama4go/llama4"
+	"github.com/llama4go/llama4go/llama4/toolcall"
 )
 
 // completion is the answer to a request of generate.
@@ -13,10 +14,19 @@ type completion struct {
 	InputIDs     []int32         `json:"input_ids"`
 	OutputIDs    []int32         `json:"output_ids"`
 	Text         string          `json:"text"`
+	ToolCalls    []jsonCall      `json:"tool_calls,omitempty"`
 	FinishReason llama4.Finish   `json:"finish_reason"`
 	Usage        tokenUsage      `json:"usage"`
 	LogProbs     []jsonNumber    `json:"logprobs,omitempty"`
 	Top          [][]jsonTop     `json:"top,omitempty"`
+}
+
+// jsonCall is a call of a tool. One that the end of the text cut short is
+// incomplete; its arguments are closed.
+type jsonCall struct {
+	Name       string          `json:"name"`
+	Arguments  json.RawMessage `json:"arguments"`
+	Incomplete bool            `json:"incomplete,omitempty"`
 }
 
 type tokenUsage struct {
@@ -53,7 +63,7 @@ func (r *request) complete(ctx context.Context, id json.RawMessage) (*completion
 		return nil, err
 	}
 	r.Sampling = r.choices.over(r.model.Sampling())
-	r.Prompt, r.Messages, r.Tokens, r.Images = "", nil, p.Tokens, p.Images
+	r.Prompt, r.Messages, r.Tools, r.Tokens, r.Images = "", nil, nil, p.Tokens, p.Images
 	c, err := r.model.Complete(ctx, &r.Request)
 	if err != nil {
 		return nil, err
@@ -61,6 +71,9 @@ func (r *request) complete(ctx context.Context, id json.RawMessage) (*completion
 	answer := &completion{
 		ID: id, InputIDs: c.InputIDs, OutputIDs: c.OutputIDs, Text: c.Text, FinishReason: c.Finish,
 		Usage: tokenUsage{c.Usage.PromptTokens, c.Usage.GeneratedTokens, c.Usage.PromptTokens + c.Usage.GeneratedTokens},
+	}
+	if r.tools != nil {
+		answer.ToolCalls = r.calls(c)
 	}
 	for _, piece := range c.Pieces {
 		if r.LogProbs > 0 {
@@ -71,4 +84,21 @@ func (r *request) complete(ctx context.Context, id json.RawMessage) (*completion
 		}
 	}
 	return answer, nil
+}
+
+// calls returns the calls of tools in an answer, whose special tokens are not in
+// its text.
+func (r *request) calls(c *llama4.Completion) (calls []jsonCall) {
+	parser := toolcall.NewParser(toolcall.Options{Tools: r.tools})
+	for _, piece := range c.Pieces {
+		if tok := r.model.Tokenizer(); tok != nil && tok.IsSpecial(piece.ID) {
+			parser.Special(tok.Token(piece.ID))
+		}
+		parser.Feed(piece.Text)
+	}
+	parser.Flush()
+	for _, call := range parser.Result().Calls {
+		calls = append(calls, jsonCall{call.Name, call.Arguments, call.Incomplete})
+	}
+	return calls
 }

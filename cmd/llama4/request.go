@@ -10,6 +10,7 @@ import (
 	"github.com/llama4go/llama4go/llama4"
 	"github.com/llama4go/llama4go/llama4/chat"
 	"github.com/llama4go/llama4go/llama4/sample"
+	"github.com/llama4go/llama4go/llama4/toolcall"
 	"github.com/llama4go/llama4go/llama4/vision"
 )
 
@@ -20,6 +21,7 @@ const maxStopIDs = 64
 type request struct {
 	llama4.Request
 	model   *llama4.Model
+	tools   []toolcall.Tool // nil: calls are not looked for
 	choices overrides
 	addBOS  *bool
 	given   []string // the fields that give a prompt
@@ -40,6 +42,11 @@ func (r *request) promptReaders() readers {
 			r.Messages, err = readMessages(raw)
 			return err
 		}),
+		"tools": func(raw json.RawMessage) (err error) {
+			r.Tools = raw
+			r.tools, err = toolcall.ReadTools(raw)
+			return err
+		},
 		"add_bos": func(raw json.RawMessage) error {
 			r.addBOS = new(bool)
 			return readBool(r.addBOS)(raw)
