@@ -68,7 +68,10 @@ func guess(data []byte) string {
 		}
 	}
 	head := data[:min(len(data), 512)]
-	if bytes.IndexByte(head, 0) < 0 && utf8.Valid(bytes.TrimRight(head, "\x80\x81\x82\x83\xc2\xc3\xe2\xe3\xf0")) {
+	for len(head) > 509 && !utf8.Valid(head) { // the cut may be in a character
+		head = head[:len(head)-1]
+	}
+	if bytes.IndexByte(head, 0) < 0 && utf8.Valid(head) {
 		return "text"
 	}
 	return fmt.Sprintf("data that starts with % x", data[:min(len(data), 8)])
