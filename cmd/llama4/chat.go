@@ -19,7 +19,8 @@ import (
 const chatHelp = `Chat talks with the model. Earlier turns stay in the KV cache and are not computed again.
 
 A line that ends in \ goes on in the next one; """ begins a text of several lines and
-ends it. /help lists the commands. Ctrl-C stops an answer, which then stays as far as it
+ends it. The path of a picture in a message shows the picture: drop a file on the terminal. /help
+lists the commands. Ctrl-C stops an answer, which then stays as far as it
 came; Ctrl-D or /exit ends the chat. The lines typed are kept for the next time, for this
 user alone, unless --no-history is given.
 
@@ -174,8 +175,17 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 	switch {
 	case strings.TrimSpace(text) == "":
 		return nil
-	case strings.HasPrefix(text, "/"):
+	case strings.HasPrefix(text, "/") && !isPicture(text):
 		return c.command(text)
+	}
+	paths, text := droppedPictures(text)
+	for _, path := range paths {
+		if err := c.addPicture(path); err != nil {
+			return err
+		}
+	}
+	if text == "" {
+		return nil
 	}
 	return c.answer(ctx, text)
 }
