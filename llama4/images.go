@@ -57,6 +57,9 @@ func (m *Model) newImages(fsys fs.FS) (*images, error) {
 	case settings.Size != v.ImageSize:
 		i.err = fmt.Errorf("images: preprocessor_config.json makes tiles of %d pixels, but vision_config.image_size is %d",
 			settings.Size, v.ImageSize)
+	case settings.Tokens() != v.Tokens():
+		i.err = fmt.Errorf("images: the processor's files give a tile %d tokens, but vision_config %d",
+			settings.Tokens(), v.Tokens())
 	default:
 		i.normalized = settings.Normalized()
 		i.layout, i.err = m.newImageLayout()
