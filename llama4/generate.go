@@ -93,6 +93,7 @@ type generation struct {
 	prompt  *Prompt
 	sampler *sample.Sampler
 	stopper *sample.Stopper
+	grammar *constraint        // nil without one
 	decoder *tokenizer.Decoder // nil without a tokenizer
 	stops   []int32
 	limit   int // tokens to generate at most
@@ -132,13 +133,34 @@ func (m *Model) newGeneration(ctx context.Context, r *Request) (*generation, err
 		g.decoder = tokenizer.NewDecoder(m.tokenizer)
 	}
 	g.stops = append(slices.Clone(m.eos()), r.StopIDs...)
+	if r.Grammar != nil {
+		if g.grammar, err = m.newConstraint(r.Grammar, g.stops); err != nil {
+			return nil, err
+		}
+	}
 	g.usage.PromptTokens = prompt.Len()
 	return g, nil
 }
 
-// next appends tokens to the sequence and chooses the one that follows them: on
-// the device, unless the choice or its log-probability needs the logits here.
-func (g *generation) next(ctx context.Context, q *Sequence, ids []int32) (piece Piece, err error) {
+// next appends tokens to the sequence and chooses the one that follows them, as
+// the grammar allows.
+func (g *generation) next(ctx context.Context, q *Sequence, ids []int32) (Piece, error) {
+	if g.grammar == nil {
+		return g.follow(ctx, q, ids)
+	}
+	if err := g.grammar.restrict(g.sampler); err != nil {
+		return Piece{}, err
+	}
+	piece, err := g.follow(ctx, q, ids)
+	if err == nil {
+		err = g.grammar.accept(piece.ID)
+	}
+	return piece, err
+}
+
+// follow chooses the token that follows ids: on the device, unless the choice or
+// its log-probability needs the logits here.
+func (g *generation) follow(ctx context.Context, q *Sequence, ids []int32) (piece Piece, err error) {
 	if g.sampler.Plain() && g.request.LogProbs == 0 {
 		piece.ID, err = g.model.prefillNext(ctx, q, ids, g.sampler)
 		return piece, err

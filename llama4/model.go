@@ -10,6 +10,7 @@ import (
 
 	"github.com/llama4go/llama4go/bindings"
 	"github.com/llama4go/llama4go/llama4/chat"
+	"github.com/llama4go/llama4go/llama4/grammar"
 	"github.com/llama4go/llama4go/llama4/safetensors"
 	"github.com/llama4go/llama4go/llama4/tokenizer"
 )
@@ -22,6 +23,7 @@ type Model struct {
 	tokenizer  *tokenizer.Tokenizer // nil when the checkpoint has none
 	template   *chat.Template       // nil when the checkpoint has none
 	images     *images
+	vocabulary func() *grammar.Vocabulary // made when first asked for
 	options    Options
 	plan       []LayerPlan
 
@@ -83,6 +85,7 @@ func (m *Model) open(ctx context.Context, fsys fs.FS, o *Options) (err error) {
 	if m.images, err = m.newImages(fsys); err != nil {
 		return err
 	}
+	m.vocabulary = sync.OnceValue(m.newVocabulary)
 	m.features = newLRU[imageKey](m.options.ImageCacheBytes, (*features).release)
 	m.plan = m.config.Plan()
 	if m.checkpoint, err = safetensors.OpenFS(fsys); err != nil {

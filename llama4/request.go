@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/llama4go/llama4go/llama4/chat"
+	"github.com/llama4go/llama4go/llama4/grammar"
 	"github.com/llama4go/llama4go/llama4/sample"
 )
 
@@ -39,6 +40,9 @@ type Request struct {
 	Sampling *sample.Params
 	// Stop ends the text before the first of these strings.
 	Stop []string
+	// Grammar, if set, constrains the text: each token is chosen among those with
+	// which it can still become a text of the grammar, and it ends where it is one.
+	Grammar *grammar.Grammar
 	// StopIDs end the text like the model's own end-of-sequence tokens.
 	StopIDs []int32
 	// LogProbs asks for the log-probability of each token and, for LogProbs > 1,

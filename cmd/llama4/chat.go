@@ -203,7 +203,7 @@ func (c *conversation) answer(ctx context.Context, text string) error {
 		all = append([]chat.Message{{Role: "system", Content: chat.Text(system)}}, messages...)
 	}
 	said, err := c.say(ctx, &llama4.Request{
-		Messages: all, MaxTokens: c.maxTokens(), Stop: c.flags.sampling.stop, Sampling: c.sampling(),
+		Messages: all, MaxTokens: c.maxTokens(), Stop: c.flags.sampling.stop, Sampling: c.sampling(), Grammar: c.flags.sampling.grammar,
 	})
 	if said != "" {
 		c.pictures = nil

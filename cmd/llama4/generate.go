@@ -35,6 +35,8 @@ and writes one answer a line, in order:
   "repetition_penalty", "presence_penalty", "frequency_penalty"
   "logit_bias"          {"TOKEN":number}, added to the logits, -100 to 100
   "stop"                a text or up to 16 texts to end before
+  "json_schema"         a JSON schema that the text must fit, or
+  "grammar"             a grammar in GBNF that it must be a text of
   "stop_ids"            up to 64 tokens to end after
   "logprobs"            true or 1 for the log-probability of each token generated, 2 to 20
                         for the likeliest tokens at its place too
@@ -70,6 +72,7 @@ func (a *app) generateCommand() *cobra.Command {
 		Long:  generateHelp,
 		Example: `  llama4 generate "Tell me a story about a fox."
   llama4 generate --image picture.png "What is in the picture?"
+  llama4 generate --json-schema '{"type":"object","properties":{"animal":{"type":"string"}}}' "Name an animal."
   llama4 generate --raw --temperature 0.8 --seed 1 "Once upon a time"
   echo '{"prompt":"Once","max_tokens":8}' | llama4 generate --jsonl`,
 		Args: promptOrFile(&f.jsonl, "prompt"),
@@ -151,6 +154,7 @@ func (a *app) generate(ctx context.Context, m *loaded, f *generateFlags, args []
 	a.warnOfGreedy(m, &f.sampling)
 	r := &llama4.Request{
 		MaxTokens: f.sampling.maxTokens, Stop: f.sampling.stop, Sampling: f.sampling.choices.over(m.Sampling()),
+		Grammar: f.sampling.grammar,
 	}
 	pictures, err := m.pictures(f.images)
 	if err != nil {

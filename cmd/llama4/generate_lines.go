@@ -44,7 +44,7 @@ func (a *app) generateLines(ctx context.Context, m *loaded, f *generateFlags, ar
 	defer func() { _ = in.Close() }()
 	return a.answerLines(ctx, in, func(ctx context.Context, o *object) (any, error) {
 		r := &request{model: m.Model}
-		r.MaxTokens, r.Stop = f.sampling.maxTokens, f.sampling.stop
+		r.MaxTokens, r.Stop, r.Grammar = f.sampling.maxTokens, f.sampling.stop, f.sampling.grammar
 		r.choices = append(r.choices, f.sampling.choices...)
 		if err := o.read(r.generateReaders()); err != nil {
 			return nil, err

@@ -20,11 +20,12 @@ const maxStopIDs = 64
 // request is what a line of score or generate asks for.
 type request struct {
 	llama4.Request
-	model   *llama4.Model
-	tools   []toolcall.Tool // nil: calls are not looked for
-	choices overrides
-	addBOS  *bool
-	given   []string // the fields that give a prompt
+	model       *llama4.Model
+	tools       []toolcall.Tool // nil: calls are not looked for
+	choices     overrides
+	addBOS      *bool
+	constrained string   // the field that gives a grammar
+	given       []string // the fields that give a prompt
 }
 
 // promptReaders read the fields that score and generate share.
@@ -81,6 +82,7 @@ func (r *request) generateReaders() readers {
 	}
 	known["stop_ids"] = readIDs("stop_ids", &r.StopIDs, maxStopIDs, r.model.Config().Vocab)
 	known["logprobs"] = r.readLogProbs
+	r.grammarReaders(known)
 	return known
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/llama4go/llama4go/llama4/grammar"
 	"github.com/llama4go/llama4go/llama4/sample"
 )
 
@@ -133,6 +134,7 @@ type samplingFlags struct {
 	choices   overrides
 	stop      []string
 	maxTokens int
+	grammar   *grammar.Grammar // nil for any text
 }
 
 func (f *samplingFlags) register(cmd *cobra.Command) {
@@ -158,6 +160,7 @@ func (f *samplingFlags) register(cmd *cobra.Command) {
 	}}, "stop", "end before this text; may be given several times")
 	flags.VarP(whole(&f.maxTokens, 1, maxContext), "max-tokens", "n",
 		"most tokens to generate (default: the publisher's limit, or the context's end)")
+	f.registerGrammar(cmd)
 	complete(cmd, "stop")
 	complete(cmd, "max-tokens")
 	flags.SortFlags = false
