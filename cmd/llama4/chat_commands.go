@@ -16,6 +16,8 @@ var errExit = errors.New("exit")
 const chatCommands = `/help              this list
 /image FILE        show a picture with the next message
 /clear             forget the conversation
+/save FILE         write the conversation to a file, pictures included
+/load FILE         go on with the conversation of a file
 /set KEY VALUE     change a setting: system, max_tokens, seed, temperature, top_k, top_p, min_p,
                    repetition_penalty, presence_penalty, frequency_penalty; "default" undoes it
 /show              the model, its device, the context in use and the settings
@@ -26,7 +28,7 @@ A message that begins with / needs a space before it.
 
 // commandWords are what Tab completes.
 func commandWords() []string {
-	words := []string{"/help", "/image ", "/clear", "/show", "/exit"}
+	words := []string{"/help", "/image ", "/save ", "/load ", "/clear", "/show", "/exit"}
 	for _, key := range settingKeys() {
 		words = append(words, "/set "+key+" ")
 	}
@@ -45,17 +47,22 @@ func settingKeys() []string {
 func (c *conversation) command(line string) error {
 	name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	rest = strings.TrimSpace(rest)
-	if rest != "" && name != "/set" && name != "/image" {
+	takes := slices.Contains([]string{"/image", "/save", "/load"}, name)
+	switch {
+	case takes && rest == "":
+		return fmt.Errorf("%s: the file is missing", name)
+	case !takes && rest != "" && name != "/set":
 		return fmt.Errorf("%s: nothing may follow the command", name)
 	}
 	switch name {
 	case "/help", "/?":
 		c.note("%s", chatCommands)
 	case "/image":
-		if rest == "" {
-			return errors.New("/image: the file is missing")
-		}
 		return c.addPicture(rest)
+	case "/save":
+		return c.save(rest)
+	case "/load":
+		return c.load(rest)
 	case "/clear":
 		return c.clear()
 	case "/set":
