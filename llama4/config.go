@@ -2,9 +2,10 @@ package llama4
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
+
+	"github.com/llama4go/llama4go/llama4/internal/fields"
 )
 
 // Config is a model's architecture, as config.json gives it. Fields that the
@@ -118,7 +119,7 @@ func LoadConfig(dir string) (*Config, error) {
 
 // LoadConfigFS reads config.json in the root of fsys.
 func LoadConfigFS(fsys fs.FS) (*Config, error) {
-	raw, err := readFile(fsys, "config.json")
+	raw, err := fields.Read(fsys, "config.json", maxConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -129,51 +130,34 @@ func LoadConfigFS(fsys fs.FS) (*Config, error) {
 	return c, nil
 }
 
-// readFile reads a file of at most maxConfig bytes.
-func readFile(fsys fs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(raw) > maxConfig {
-		return nil, fmt.Errorf("%s: over the limit of %d bytes", name, maxConfig)
-	}
-	return raw, nil
-}
-
 // ParseConfig reads the contents of a config.json. Fields that it does not know
 // are ignored; an error names the field and its value.
 func ParseConfig(raw []byte) (*Config, error) {
-	top, err := parseFields(raw)
+	top, err := fields.Parse(raw, "")
 	if err != nil {
 		return nil, err
 	}
 	c := &Config{}
-	modelType := top.str("model_type", "")
-	text, vision := top, (*fields)(nil)
+	modelType := top.Text("model_type", "")
+	text, vision := top, (*fields.Object)(nil)
 	switch modelType {
 	case typeMultimodal:
 		c.Multimodal, c.Prefix = true, "language_model."
-		text, vision = top.section("text_config", typeText), top.section("vision_config", typeVision)
-		c.ImageStart = top.token("boi_token_index", "boi_token_id", 200080)
-		c.ImageEnd = top.token("eoi_token_index", "eoi_token_id", 200081)
-		c.ImagePatch = top.token("image_token_index", "image_token_id", 200092)
+		text, vision = top.Section("text_config", typeText), top.Section("vision_config", typeVision)
+		c.ImageStart = top.Token("boi_token_index", "boi_token_id", 200080)
+		c.ImageEnd = top.Token("eoi_token_index", "eoi_token_id", 200081)
+		c.ImagePatch = top.Token("image_token_index", "image_token_id", 200092)
 	case typeText:
 	default:
-		top.fail("model_type", "is %q, want %q or %q", modelType, typeMultimodal, typeText)
+		top.Fail("model_type", "is %q, want %q or %q", modelType, typeMultimodal, typeText)
 	}
 	refuseQuantized(top, text)
 	c.readText(text)
 	if vision != nil {
 		c.Vision = readVision(vision)
 	}
-	if *top.err != nil {
-		return nil, *top.err
+	if top.Err() != nil {
+		return nil, top.Err()
 	}
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -182,75 +166,75 @@ func ParseConfig(raw []byte) (*Config, error) {
 }
 
 // refuseQuantized refuses checkpoints whose weights are not plain numbers.
-func refuseQuantized(sections ...*fields) {
+func refuseQuantized(sections ...*fields.Object) {
 	for _, f := range sections {
-		if !f.null("quantization_config") {
-			q := f.section("quantization_config", "")
-			f.fail("quantization_config", "not supported yet: quant_method %q, format %q; use a bfloat16 checkpoint",
-				q.str("quant_method", ""), q.str("format", ""))
+		if !f.Null("quantization_config") {
+			q := f.Section("quantization_config", "")
+			f.Fail("quantization_config", "not supported yet: quant_method %q, format %q; use a bfloat16 checkpoint",
+				q.Text("quant_method", ""), q.Text("format", ""))
 		}
 	}
 }
 
-func (c *Config) readText(f *fields) {
-	c.Vocab = f.integer("vocab_size", 202048)
-	c.Hidden = f.integer("hidden_size", 5120)
-	c.Intermediate = f.integer("intermediate_size", 8192)
-	c.IntermediateMLP = f.integer("intermediate_size_mlp", 16384)
-	c.Layers = f.integer("num_hidden_layers", 48)
-	c.Heads = f.integer("num_attention_heads", 40)
-	c.KVHeads = f.integerOr("num_key_value_heads", 8, c.Heads)
-	c.HeadDim = f.integerOr("head_dim", 128, c.Hidden/max(c.Heads, 1))
-	c.MaxPositions = f.integer("max_position_embeddings", 131072)
-	c.Eps = float32(f.number("rms_norm_eps", 1e-5))
-	c.TieEmbeddings = f.boolean("tie_word_embeddings", false)
-	c.ExpertsPerToken = f.integer("num_experts_per_tok", 1)
-	c.Experts = f.integer("num_local_experts", 16)
-	c.MoELayers = f.integers("moe_layers")
-	c.MoEStep = f.integer("interleave_moe_layer_step", 1)
-	c.QKNorm = f.truth("use_qk_norm", true)
-	c.NoRopeLayers = f.integers("no_rope_layers")
-	c.NoRopeInterval = f.integer("no_rope_layer_interval", 4)
-	c.LayerTypes = f.strings("layer_types")
-	c.Chunk = f.integer("attention_chunk_size", 8192)
-	c.TemperatureTuning = f.truth("attn_temperature_tuning", true)
-	c.FloorScale = float32(f.number("floor_scale", 8192))
-	c.AttnScale = float32(f.number("attn_scale", 0.1))
-	c.BOS = f.tokens("bos_token_id", 1)
-	c.EOS = f.tokens("eos_token_id", 2)
+func (c *Config) readText(f *fields.Object) {
+	c.Vocab = f.Integer("vocab_size", 202048)
+	c.Hidden = f.Integer("hidden_size", 5120)
+	c.Intermediate = f.Integer("intermediate_size", 8192)
+	c.IntermediateMLP = f.Integer("intermediate_size_mlp", 16384)
+	c.Layers = f.Integer("num_hidden_layers", 48)
+	c.Heads = f.Integer("num_attention_heads", 40)
+	c.KVHeads = f.IntegerOr("num_key_value_heads", 8, c.Heads)
+	c.HeadDim = f.IntegerOr("head_dim", 128, c.Hidden/max(c.Heads, 1))
+	c.MaxPositions = f.Integer("max_position_embeddings", 131072)
+	c.Eps = float32(f.Number("rms_norm_eps", 1e-5))
+	c.TieEmbeddings = f.Boolean("tie_word_embeddings", false)
+	c.ExpertsPerToken = f.Integer("num_experts_per_tok", 1)
+	c.Experts = f.Integer("num_local_experts", 16)
+	c.MoELayers = f.Integers("moe_layers")
+	c.MoEStep = f.Integer("interleave_moe_layer_step", 1)
+	c.QKNorm = f.Truth("use_qk_norm", true)
+	c.NoRopeLayers = f.Integers("no_rope_layers")
+	c.NoRopeInterval = f.Integer("no_rope_layer_interval", 4)
+	c.LayerTypes = f.Strings("layer_types")
+	c.Chunk = f.Integer("attention_chunk_size", 8192)
+	c.TemperatureTuning = f.Truth("attn_temperature_tuning", true)
+	c.FloorScale = float32(f.Number("floor_scale", 8192))
+	c.AttnScale = float32(f.Number("attn_scale", 0.1))
+	c.BOS = f.Tokens("bos_token_id", 1)
+	c.EOS = f.Tokens("eos_token_id", 2)
 	c.Pad = -1
-	if pad := f.tokens("pad_token_id"); len(pad) > 0 {
+	if pad := f.Tokens("pad_token_id"); len(pad) > 0 {
 		c.Pad = pad[0]
 	}
 	c.RoPE = readRope(f)
-	if act := f.str("hidden_act", "silu"); act != "silu" {
-		f.fail("hidden_act", "is %q, want \"silu\"", act)
+	if act := f.Text("hidden_act", "silu"); act != "silu" {
+		f.Fail("hidden_act", "is %q, want \"silu\"", act)
 	}
-	if f.boolean("attention_bias", false) {
-		f.fail("attention_bias", "is true, but Llama 4 has none")
+	if f.Boolean("attention_bias", false) {
+		f.Fail("attention_bias", "is true, but Llama 4 has none")
 	}
 }
 
 // readVision reads vision_config. Like the reference, it takes no notice of
 // norm_eps, multi_modal_projector_bias and vision_feature_layer.
-func readVision(f *fields) *VisionConfig {
+func readVision(f *fields.Object) *VisionConfig {
 	v := &VisionConfig{
-		Hidden:       f.integer("hidden_size", 768),
-		Layers:       f.integer("num_hidden_layers", 34),
-		Heads:        f.integer("num_attention_heads", 16),
-		Channels:     f.integer("num_channels", 3),
-		Intermediate: f.integer("intermediate_size", 5632),
-		OutputDim:    f.integer("vision_output_dim", 7680),
-		ImageSize:    f.integer("image_size", 448),
-		PatchSize:    f.integer("patch_size", 14),
-		ProjectorIn:  f.integer("projector_input_dim", 4096),
-		ProjectorOut: f.integer("projector_output_dim", 4096),
-		RopeTheta:    f.number("rope_theta", 10000),
+		Hidden:       f.Integer("hidden_size", 768),
+		Layers:       f.Integer("num_hidden_layers", 34),
+		Heads:        f.Integer("num_attention_heads", 16),
+		Channels:     f.Integer("num_channels", 3),
+		Intermediate: f.Integer("intermediate_size", 5632),
+		OutputDim:    f.Integer("vision_output_dim", 7680),
+		ImageSize:    f.Integer("image_size", 448),
+		PatchSize:    f.Integer("patch_size", 14),
+		ProjectorIn:  f.Integer("projector_input_dim", 4096),
+		ProjectorOut: f.Integer("projector_output_dim", 4096),
+		RopeTheta:    f.Number("rope_theta", 10000),
 		Eps:          1e-5,
 	}
-	v.Shuffle = f.reciprocal("pixel_shuffle_ratio", 0.5)
-	if act := f.str("hidden_act", "gelu"); act != "gelu" {
-		f.fail("hidden_act", "is %q, want \"gelu\"", act)
+	v.Shuffle = f.Reciprocal("pixel_shuffle_ratio", 0.5)
+	if act := f.Text("hidden_act", "gelu"); act != "gelu" {
+		f.Fail("hidden_act", "is %q, want \"gelu\"", act)
 	}
 	return v
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/llama4go/llama4go/llama4/internal/fields"
 )
 
 // GenerationConfig is the publisher's sampling defaults, generation_config.json.
@@ -37,7 +39,7 @@ func LoadGenerationConfig(dir string) (*GenerationConfig, error) {
 // LoadGenerationConfigFS reads generation_config.json in the root of fsys. A file
 // system without one has the defaults.
 func LoadGenerationConfigFS(fsys fs.FS) (*GenerationConfig, error) {
-	raw, err := readFile(fsys, "generation_config.json")
+	raw, err := fields.Read(fsys, "generation_config.json", maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		raw = []byte("{}")
 	} else if err != nil {
@@ -54,28 +56,28 @@ func LoadGenerationConfigFS(fsys fs.FS) (*GenerationConfig, error) {
 // that it does not know are ignored, null is the default, and an error names the
 // field and its value.
 func ParseGenerationConfig(raw []byte) (*GenerationConfig, error) {
-	f, err := parseFields(raw)
+	f, err := fields.Parse(raw, "")
 	if err != nil {
 		return nil, err
 	}
-	f.dropNulls()
+	f.DropNulls()
 	g := &GenerationConfig{
-		DoSample:          f.boolean("do_sample", false),
-		Temperature:       f.within("temperature", 1, 0, 100),
-		TopP:              f.within("top_p", 1, 0, 1),
-		MinP:              f.within("min_p", 0, 0, 1),
-		TopK:              f.integer("top_k", 0),
-		RepetitionPenalty: f.within("repetition_penalty", 1, 0.01, 100),
-		MaxNewTokens:      f.integer("max_new_tokens", 0),
-		BOS:               f.tokens("bos_token_id"),
-		EOS:               f.tokens("eos_token_id"),
+		DoSample:          f.Boolean("do_sample", false),
+		Temperature:       f.Within("temperature", 1, 0, 100),
+		TopP:              f.Within("top_p", 1, 0, 1),
+		MinP:              f.Within("min_p", 0, 0, 1),
+		TopK:              f.Integer("top_k", 0),
+		RepetitionPenalty: f.Within("repetition_penalty", 1, 0.01, 100),
+		MaxNewTokens:      f.Integer("max_new_tokens", 0),
+		BOS:               f.Tokens("bos_token_id"),
+		EOS:               f.Tokens("eos_token_id"),
 		Pad:               -1,
 	}
-	if pad := f.tokens("pad_token_id"); len(pad) > 0 {
+	if pad := f.Tokens("pad_token_id"); len(pad) > 0 {
 		g.Pad = pad[0]
 	}
 	for _, err := range []error{
-		*f.err,
+		f.Err(),
 		checkTokens("bos_token_id", g.BOS), checkTokens("eos_token_id", g.EOS),
 		inBounds([]bound{{"top_k", g.TopK, 0, maxTokens}, {"max_new_tokens", g.MaxNewTokens, 0, maxTokens}}),
 	} {
@@ -84,22 +86,4 @@ func ParseGenerationConfig(raw []byte) (*GenerationConfig, error) {
 		}
 	}
 	return g, nil
-}
-
-// dropNulls makes null fields absent.
-func (f *fields) dropNulls() {
-	for name := range f.values {
-		if f.null(name) {
-			delete(f.values, name)
-		}
-	}
-}
-
-// within reads a number from lo to hi.
-func (f *fields) within(name string, def, lo, hi float64) float64 {
-	v := f.number(name, def)
-	if v < lo || v > hi {
-		f.wrong(name, fmt.Sprintf("%v to %v", lo, hi))
-	}
-	return v
 }

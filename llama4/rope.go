@@ -1,6 +1,10 @@
 package llama4
 
-import "math"
+import (
+	"math"
+
+	"github.com/llama4go/llama4go/llama4/internal/fields"
+)
 
 // RopeConfig is the rotary position embedding of the text model.
 type RopeConfig struct {
@@ -16,44 +20,44 @@ type RopeConfig struct {
 
 // readRope reads rope_theta and rope_scaling, or rope_parameters, the name that
 // later files have for both. Files that have all of them must agree.
-func readRope(f *fields) RopeConfig {
-	theta := f.number("rope_theta", 500000)
+func readRope(f *fields.Object) RopeConfig {
+	theta := f.Number("rope_theta", 500000)
 	r := readScaling(f, "rope_scaling", theta, "llama3")
-	if !f.null("rope_parameters") {
+	if !f.Null("rope_parameters") {
 		p := readScaling(f, "rope_parameters", theta, "default")
-		if !f.absent("rope_theta") && p.Theta != theta {
-			f.fail("rope_parameters.rope_theta", "is %v, but rope_theta is %v", p.Theta, theta)
+		if !f.Absent("rope_theta") && p.Theta != theta {
+			f.Fail("rope_parameters.rope_theta", "is %v, but rope_theta is %v", p.Theta, theta)
 		}
-		if !f.null("rope_scaling") && p != r {
-			f.fail("rope_parameters", "contradicts rope_scaling")
+		if !f.Null("rope_scaling") && p != r {
+			f.Fail("rope_parameters", "contradicts rope_scaling")
 		}
 		r = p
 	}
-	if v := f.number("partial_rotary_factor", 1); v != 1 {
-		f.fail("partial_rotary_factor", "is %v, want 1", v)
+	if v := f.Number("partial_rotary_factor", 1); v != 1 {
+		f.Fail("partial_rotary_factor", "is %v, want 1", v)
 	}
 	return r
 }
 
 // readScaling reads a section with a rope_type, which early files call type. The
 // reference takes any rope_scaling for llama3, so that is the default there.
-func readScaling(f *fields, name string, theta float64, def string) RopeConfig {
+func readScaling(f *fields.Object, name string, theta float64, def string) RopeConfig {
 	r := RopeConfig{Theta: theta}
-	if f.null(name) {
+	if f.Null(name) {
 		return r
 	}
-	s := f.section(name, "")
-	r.Theta = s.number("rope_theta", theta)
-	switch kind := s.str("rope_type", s.str("type", def)); kind {
+	s := f.Section(name, "")
+	r.Theta = s.Number("rope_theta", theta)
+	switch kind := s.Text("rope_type", s.Text("type", def)); kind {
 	case "default":
 	case "llama3":
 		r.Llama3 = true
-		r.Factor = s.required("factor")
-		r.LowFreqFactor = s.required("low_freq_factor")
-		r.HighFreqFactor = s.required("high_freq_factor")
-		r.Original = s.integer("original_max_position_embeddings", 0)
+		r.Factor = s.Required("factor")
+		r.LowFreqFactor = s.Required("low_freq_factor")
+		r.HighFreqFactor = s.Required("high_freq_factor")
+		r.Original = s.Integer("original_max_position_embeddings", 0)
 	default:
-		s.fail("rope_type", "is %q, want \"default\" or \"llama3\"", kind)
+		s.Fail("rope_type", "is %q, want \"default\" or \"llama3\"", kind)
 	}
 	return r
 }

@@ -3,8 +3,9 @@ package vision
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+
+	"github.com/llama4go/llama4go/llama4/internal/fields"
 )
 
 // Limits on Settings. They hold a picture's tiles to 256 MB.
@@ -45,7 +46,7 @@ func (s *Settings) Tokens() int {
 // matter here are ignored. Settings that ask for something else than this package
 // does are an error that names the field and its value.
 func LoadSettings(fsys fs.FS) (*Settings, error) {
-	const imageFile, tokenFile, section = "preprocessor_config.json", "processor_config.json", "image_processor"
+	const imageFile, tokenFile, processor = "preprocessor_config.json", "processor_config.json", "image_processor"
 	tokens, err := readFields(fsys, tokenFile)
 	if err != nil {
 		return nil, err
@@ -55,9 +56,9 @@ func LoadSettings(fsys fs.FS) (*Settings, error) {
 		return nil, err
 	}
 	if picture == nil && tokens != nil {
-		picture = tokens.section(section)
-	} else if picture != nil && !picture.absent(section) {
-		picture = picture.section(section)
+		picture = section(tokens, processor)
+	} else if picture != nil && !picture.Absent(processor) {
+		picture = section(picture, processor)
 	}
 	s := Default()
 	if err := s.readPicture(picture); err != nil {
@@ -72,61 +73,69 @@ func LoadSettings(fsys fs.FS) (*Settings, error) {
 	return s, nil
 }
 
-// readFields reads a file, nil if there is none.
-func readFields(fsys fs.FS, name string) (*fields, error) {
+// readFields reads a file, nil if there is none. A null is the default, as in the
+// reference.
+func readFields(fsys fs.FS, name string) (*fields.Object, error) {
 	const most = 1 << 20 // bytes: published files have less than 2 kB
-	f, err := fsys.Open(name)
+	raw, err := fields.Read(fsys, name, most)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(f, most+1))
+	f, err := fields.Parse(raw, name+": ")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(raw) > most {
-		return nil, fmt.Errorf("%s: over the limit of %d bytes", name, most)
+	f.DropNulls()
+	return f, nil
+}
+
+// section returns a nested object, nil if it is not there.
+func section(f *fields.Object, name string) *fields.Object {
+	if f.Absent(name) {
+		return nil
 	}
-	return parseFields(name, raw)
+	s := f.Section(name, "")
+	s.DropNulls()
+	return s
 }
 
 // readPicture takes over the settings of an image processor.
-func (s *Settings) readPicture(f *fields) error {
+func (s *Settings) readPicture(f *fields.Object) error {
 	if f == nil {
 		return nil
 	}
-	f.oneOf("image_processor_type", "Llama4ImageProcessorFast", "Llama4ImageProcessor")
+	oneOf(f, "image_processor_type", "Llama4ImageProcessorFast", "Llama4ImageProcessor")
 	for _, name := range []string{"do_convert_rgb", "do_resize", "do_rescale", "do_normalize"} {
-		if !f.boolean(name, true) {
-			f.wrong(name, "true")
+		if !f.Boolean(name, true) {
+			f.Wrong(name, "true")
 		}
 	}
-	if f.integer("resample", bilinear) != bilinear {
-		f.wrong("resample", "2 (bilinear)")
+	if f.Integer("resample", bilinear) != bilinear {
+		f.Wrong("resample", "2 (bilinear)")
 	}
-	f.oneOf("data_format", "channels_first")
-	s.Size = f.square("size", s.Size)
-	s.MaxPatches = f.integer("max_patches", s.MaxPatches)
-	s.ResizeToMaxCanvas = f.boolean("resize_to_max_canvas", s.ResizeToMaxCanvas)
-	s.Rescale = f.number("rescale_factor", s.Rescale)
-	s.Mean = f.channels("image_mean", s.Mean)
-	s.Std = f.channels("image_std", s.Std)
-	return *f.err
+	oneOf(f, "data_format", "channels_first")
+	s.Size = square(f, "size", s.Size)
+	s.MaxPatches = f.Integer("max_patches", s.MaxPatches)
+	s.ResizeToMaxCanvas = f.Boolean("resize_to_max_canvas", s.ResizeToMaxCanvas)
+	s.Rescale = f.Number("rescale_factor", s.Rescale)
+	s.Mean = channels(f, "image_mean", s.Mean)
+	s.Std = channels(f, "image_std", s.Std)
+	return f.Err()
 }
 
 // bilinear is PIL's number of the filter.
 const bilinear = 2
 
 // readTokens takes over the settings of a processor.
-func (s *Settings) readTokens(f *fields) error {
+func (s *Settings) readTokens(f *fields.Object) error {
 	if f == nil {
 		return nil
 	}
-	s.PatchSize = f.integer("patch_size", s.PatchSize)
-	s.Shuffle = f.reciprocal("pixel_shuffle_ratio", s.Shuffle)
-	return *f.err
+	s.PatchSize = f.Integer("patch_size", s.PatchSize)
+	s.Shuffle = f.Reciprocal("pixel_shuffle_ratio", 1/float64(s.Shuffle))
+	return f.Err()
 }
 
 // Validate reports the first setting that is out of bounds.
