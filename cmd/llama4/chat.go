@@ -19,10 +19,10 @@ import (
 const chatHelp = `Chat talks with the model. Earlier turns stay in the KV cache and are not computed again.
 
 A line that ends in \ goes on in the next one; """ begins a text of several lines and
-ends it. The path of a picture in a message shows the picture: drop a file on the terminal. /help
-lists the commands. Ctrl-C stops an answer, which then stays as far as it
-came; Ctrl-D or /exit ends the chat. The lines typed are kept for the next time, for this
-user alone, unless --no-history is given.
+ends it. The path of a picture in a message shows the picture: drop a file on the terminal.
+/help lists the commands. Ctrl-C stops an answer, which then stays as far as it came;
+Ctrl-D or /exit ends the chat. The lines typed are kept for the next time, for this user
+alone, unless --no-history is given.
 
 When standard input is no terminal, each line is a turn of the user, answers go to standard
 output, and the first failure ends the chat.`

@@ -3,11 +3,8 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -40,16 +37,11 @@ func (c *conversation) save(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".conversation-*") // mode 0600
-	if err != nil {
+	err = replaceFile(path, func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
 		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
+	})
 	if err != nil {
-		_ = os.Remove(f.Name())
 		return err
 	}
 	c.remark("%d messages are in %s", len(messages), path)
@@ -60,7 +52,7 @@ func (c *conversation) save(path string) error {
 func (c *conversation) load(path string) error {
 	messages, err := readConversation(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	if err := c.clear(); err != nil {
 		return err
@@ -76,25 +68,17 @@ func (c *conversation) load(path string) error {
 }
 
 func readConversation(path string) ([]chat.Message, error) {
-	f, err := os.Open(path)
+	data, err := readFile(path, maxConversation)
 	if err != nil {
 		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxConversation+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxConversation {
-		return nil, fmt.Errorf("over the limit of %d bytes", maxConversation)
 	}
 	messages, err := readMessages(data)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	for i := range messages {
 		if err := loadPictures(messages[i].Content.Parts); err != nil {
-			return nil, fmt.Errorf("messages[%d]: %w", i, err)
+			return nil, fmt.Errorf("%s: messages[%d]: %w", path, i, err)
 		}
 	}
 	return messages, nil

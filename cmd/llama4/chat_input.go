@@ -150,22 +150,13 @@ func (t *terminalInput) close() error {
 
 // saveHistory replaces the file, which is for this user alone.
 func (t *terminalInput) saveHistory() error {
-	folder := filepath.Dir(t.history)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(t.history), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(folder, "history-*") // mode 0600
-	if err != nil {
+	return replaceFile(t.history, func(w io.Writer) error {
+		_, err := t.editor.WriteHistory(w)
 		return err
-	}
-	_, err = t.editor.WriteHistory(f)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), t.history)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	})
 }
 
 // historyFile is where the lines typed are kept, "" if the user has no such place.

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,35 +30,19 @@ func (f *samplingFlags) registerGrammar(cmd *cobra.Command) {
 		if strings.HasPrefix(strings.TrimSpace(text), "{") {
 			return grammar.FromJSONSchema([]byte(text))
 		}
-		data, err := readGrammarFile(text)
+		data, err := readFile(text, maxGrammarFile)
 		if err != nil {
 			return nil, err
 		}
 		return grammar.FromJSONSchema(data)
 	})
 	constrain("grammar", "answer with a text of this grammar, a file in GBNF", func(path string) (*grammar.Grammar, error) {
-		data, err := readGrammarFile(path)
+		data, err := readFile(path, maxGrammarFile)
 		if err != nil {
 			return nil, err
 		}
 		return grammar.ParseGBNF(string(data))
 	})
-}
-
-func readGrammarFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxGrammarFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxGrammarFile {
-		return nil, fmt.Errorf("%s is over the limit of %d bytes", path, maxGrammarFile)
-	}
-	return data, nil
 }
 
 // grammarReaders read the fields that constrain a request's text.

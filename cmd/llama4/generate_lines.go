@@ -89,9 +89,9 @@ func (r *request) complete(ctx context.Context, id json.RawMessage) (*completion
 // calls returns the calls of tools in an answer, whose special tokens are not in
 // its text.
 func (r *request) calls(c *llama4.Completion) (calls []jsonCall) {
-	parser := toolcall.NewParser(toolcall.Options{Tools: r.tools})
+	parser, tok := toolcall.NewParser(toolcall.Options{Tools: r.tools}), r.model.Tokenizer()
 	for _, piece := range c.Pieces {
-		if tok := r.model.Tokenizer(); tok != nil && tok.IsSpecial(piece.ID) {
+		if tok.IsSpecial(piece.ID) {
 			parser.Special(tok.Token(piece.ID))
 		}
 		parser.Feed(piece.Text)
