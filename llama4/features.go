@@ -35,9 +35,25 @@ type pendingImage struct {
 // and is still kept ([Options.ImageCacheBytes]) is not encoded again. The number of
 // tiles that were is returned.
 func (q *Sequence) AddImages(ctx context.Context, pictures ...*Image) (encoded int, err error) {
+	q.model.mu.Lock()
+	defer q.model.mu.Unlock()
+	return q.addImages(ctx, pictures)
+}
+
+// setImages makes pictures, without their first patches, those that the sequence
+// has yet to see, and otherwise does what AddImages does.
+func (q *Sequence) setImages(ctx context.Context, pictures []*Image, patches int) (encoded int, err error) {
+	q.model.mu.Lock()
+	defer q.model.mu.Unlock()
+	q.dropImages()
+	if encoded, err = q.addImages(ctx, pictures); err == nil {
+		q.readPatches(patches)
+	}
+	return encoded, err
+}
+
+func (q *Sequence) addImages(ctx context.Context, pictures []*Image) (encoded int, err error) {
 	m := q.model
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	switch {
 	case m.closed:
 		return 0, fmt.Errorf("the model: %w", ErrClosed)
@@ -75,20 +91,7 @@ func (m *Model) patchesBefore(pictures []*Image, n int) (whole, rest int) {
 	return whole, n
 }
 
-// forgetImages drops the pictures that the sequence has yet to see.
-func (q *Sequence) forgetImages() {
-	q.model.mu.Lock()
-	defer q.model.mu.Unlock()
-	q.dropImages()
-}
-
-// skipPatches drops the first n patches that the sequence has yet to see.
-func (q *Sequence) skipPatches(n int) {
-	q.model.mu.Lock()
-	defer q.model.mu.Unlock()
-	q.readPatches(n)
-}
-
+// readPatches drops the first n patches that the sequence has yet to see.
 func (q *Sequence) readPatches(n int) {
 	for n > 0 && len(q.pending) > 0 {
 		first := &q.pending[0]
@@ -103,6 +106,7 @@ func (q *Sequence) readPatches(n int) {
 	}
 }
 
+// dropImages drops the pictures that the sequence has yet to see.
 func (q *Sequence) dropImages() {
 	for _, p := range q.pending {
 		p.features.release()

@@ -83,15 +83,12 @@ func (s *Session) rewind(ctx context.Context, g *generation) (err error) {
 	}
 	g.usage.CachedTokens = len(s.ids)
 	s.images = g.prompt.Images
-	s.sequence.forgetImages()
-	if len(s.images) == 0 {
-		return nil
-	}
 	known, patches := s.model.patchesBefore(s.images, s.model.countPatches(s.ids))
 	start := time.Now()
-	g.usage.ImageTiles, err = s.sequence.AddImages(ctx, s.images[known:]...)
-	g.usage.ImageTime = time.Since(start)
-	s.sequence.skipPatches(patches)
+	g.usage.ImageTiles, err = s.sequence.setImages(ctx, s.images[known:], patches)
+	if len(s.images) > 0 {
+		g.usage.ImageTime = time.Since(start)
+	}
 	return err
 }
 
