@@ -24,14 +24,17 @@ const parityTolerance = 2e-3
 // checkpoints are the folders of testdata with goldens.
 var checkpoints = []string{"scout16", "maverick128", "scout4-mm", "maverick16-mm", "grouped", "top2", "tied"}
 
+// scoreItem is how probable the reference finds a prompt, and what it would say next.
+type scoreItem struct {
+	ID       int          `json:"id"`
+	InputIDs []int32      `json:"input_ids"`
+	LogProbs []float64    `json:"logprobs"`
+	Top      [][2]float64 `json:"top"`
+}
+
 // golden is goldens.json: what the reference answers.
 type golden struct {
-	Score []struct {
-		ID       int          `json:"id"`
-		InputIDs []int32      `json:"input_ids"`
-		LogProbs []float64    `json:"logprobs"`
-		Top      [][2]float64 `json:"top"`
-	} `json:"score"`
+	Score  []scoreItem `json:"score"`
 	Greedy []struct {
 		ID           int             `json:"id"`
 		InputIDs     []int32         `json:"input_ids"`
@@ -97,20 +100,28 @@ func distance(t *testing.T, got, want []float64) (largest, sum float64) {
 	return largest, sum
 }
 
+// requireScore scores a prompt as the reference does, up to parityTolerance, and
+// returns the largest distance of a log-probability.
+func requireScore(t *testing.T, m *Model, p *Prompt, item *scoreItem) float64 {
+	t.Helper()
+	s, err := m.Score(context.Background(), p, len(item.Top))
+	require.NoError(t, err)
+	d, _ := distance(t, s.LogProbs, item.LogProbs)
+	require.LessOrEqual(t, d, parityTolerance, "prompt %d", item.ID)
+	for i, top := range item.Top {
+		require.Equal(t, int32(top[0]), s.Top[i].ID, "prompt %d, rank %d", item.ID, i)
+		require.InDelta(t, top[1], s.Top[i].LogProb, parityTolerance, "prompt %d, rank %d", item.ID, i)
+	}
+	return d
+}
+
 func TestScoreGoldens(t *testing.T) {
 	eachCheckpoint(t, func(t *testing.T, name string, g *golden) {
 		m := openTest(t, name, parity())
 		largest, n := 0.0, 0
 		for _, item := range g.Score {
-			s, err := m.Score(context.Background(), &Prompt{Tokens: item.InputIDs}, len(item.Top))
-			require.NoError(t, err)
-			d, _ := distance(t, s.LogProbs, item.LogProbs)
-			require.LessOrEqual(t, d, parityTolerance, "prompt %d", item.ID)
+			d := requireScore(t, m, &Prompt{Tokens: item.InputIDs}, &item)
 			largest, n = max(largest, d), n+len(item.LogProbs)
-			for i, top := range item.Top {
-				require.Equal(t, int32(top[0]), s.Top[i].ID, "prompt %d, rank %d", item.ID, i)
-				require.InDelta(t, top[1], s.Top[i].LogProb, parityTolerance, "prompt %d, rank %d", item.ID, i)
-			}
 		}
 		t.Logf("f32: %d log-probabilities, largest difference %.1e", n, largest)
 	})

@@ -24,13 +24,10 @@ var visionCheckpoints = []string{"scout4-vision", "maverick8-vision"}
 
 // visionItem is what the reference answers to a conversation with pictures.
 type visionItem struct {
-	ID        int            `json:"id"`
+	scoreItem
 	Messages  []chat.Message `json:"messages"`
-	InputIDs  []int32        `json:"input_ids"`
 	OutputIDs []int32        `json:"output_ids"`
-	LogProbs  []float64      `json:"logprobs"`
 	Margins   []float64      `json:"margins"`
-	Top       [][2]float64   `json:"top"`
 }
 
 // visionGolden is the goldens.json of a checkpoint that looks at pictures.
@@ -77,15 +74,8 @@ func TestVisionScoreGoldens(t *testing.T) {
 		m := openTest(t, name, parity())
 		largest, n := 0.0, 0
 		for _, item := range g.Score {
-			s, err := m.Score(context.Background(), item.prompt(t, m), len(item.Top))
-			require.NoError(t, err)
-			d, _ := distance(t, s.LogProbs, item.LogProbs)
-			require.LessOrEqual(t, d, parityTolerance, "prompt %d", item.ID)
+			d := requireScore(t, m, item.prompt(t, m), &item.scoreItem)
 			largest, n = max(largest, d), n+len(item.LogProbs)
-			for i, top := range item.Top {
-				require.Equal(t, int32(top[0]), s.Top[i].ID, "prompt %d, rank %d", item.ID, i)
-				require.InDelta(t, top[1], s.Top[i].LogProb, parityTolerance, "prompt %d, rank %d", item.ID, i)
-			}
 		}
 		t.Logf("f32: %d log-probabilities, largest difference %.1e", n, largest)
 	})
