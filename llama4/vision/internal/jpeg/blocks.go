@@ -4,24 +4,32 @@ package jpeg
 func (d *decoder) sequential(_ *scan, p *part, x, y int) error {
 	var coefficients [blockSize]int32 // dequantized
 	r := &d.bits
-	if r.n < 32 {
-		r.fill()
-	}
-	size, ok := r.symbol(p.dc)
-	if !ok || size > 15 {
+	if !r.dc(p) {
 		return errCode
 	}
-	p.predicted += r.receive(size)
 	coefficients[0] = p.predicted * p.quant[0]
 	last, ok := r.ac(p.ac, p.quant, &coefficients)
 	if !ok {
 		return errCode
 	}
-	if r.n < r.padding {
-		return errTruncated
+	if err := r.check(); err != nil {
+		return err
 	}
 	p.store(&coefficients, x, y, last)
 	return nil
+}
+
+// dc decodes by how much the DC of a block differs from that of the one before.
+func (r *bitReader) dc(p *part) bool {
+	if r.n < 32 {
+		r.fill()
+	}
+	size, ok := r.symbol(p.dc)
+	if !ok || size > 15 {
+		return false
+	}
+	p.predicted += r.receive(size)
+	return true
 }
 
 // ac decodes the AC coefficients of a sequential block and returns where the last one is.
@@ -76,14 +84,9 @@ func (c *component) store(coefficients *[blockSize]int32, x, y, last int) {
 // firstDC decodes the upper bits of a block's DC.
 func (d *decoder) firstDC(s *scan, p *part, x, y int) error {
 	r := &d.bits
-	if r.n < 32 {
-		r.fill()
-	}
-	size, ok := r.symbol(p.dc)
-	if !ok || size > 15 {
+	if !r.dc(p) {
 		return errCode
 	}
-	p.predicted += r.receive(size)
 	p.coefficients[y*p.stride+x][0] = int16(p.predicted << s.low)
 	return r.check()
 }
