@@ -12,14 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// encoded returns a file of the decoding goldens.
-func encoded(t testing.TB, name string) []byte {
-	t.Helper()
-	data, err := ReadFile(filepath.Join(decodeFolder, name))
-	require.NoError(t, err)
-	return data
-}
-
 // patched returns a file with other bytes somewhere.
 func patched(data []byte, offset int, with ...byte) []byte {
 	out := bytes.Clone(data)

@@ -32,11 +32,6 @@ func decodeGIF(data []byte, check checker) (*decoded, error) {
 	for i := 0; i < len(p.Pix); i += 3 {
 		copy(p.Pix[i:i+3], around[:])
 	}
-	for y := range frame.Rect.Dy() {
-		out := p.row(frame.Rect.Min.Y + y)[3*frame.Rect.Min.X:]
-		for x, index := range frame.Pix[y*frame.Stride:][:frame.Rect.Dx()] {
-			copy(out[3*x:3*x+3], colors[index][:])
-		}
-	}
+	p.paint(frame, colors, frame.Rect.Min)
 	return &decoded{RGB: p}, nil
 }

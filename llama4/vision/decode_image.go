@@ -29,23 +29,20 @@ func newRGB(bounds image.Rectangle) *RGB {
 func overWhite(img image.Image) *RGB {
 	b := img.Bounds()
 	p := newRGB(b)
+	rows := func(pix []byte, stride, step, channel int, convert func(out, in []byte, step, channel int)) {
+		for y := range p.Height {
+			convert(p.row(y), pix[y*stride:], step, channel)
+		}
+	}
 	switch m := img.(type) {
 	case *image.NRGBA:
-		for y := range p.Height {
-			straight(p.row(y), m.Pix[y*m.Stride:], 4, 1)
-		}
+		rows(m.Pix, m.Stride, 4, 1, straight)
 	case *image.NRGBA64:
-		for y := range p.Height {
-			straight(p.row(y), m.Pix[y*m.Stride:], 8, 2)
-		}
-	case *image.RGBA64:
-		for y := range p.Height {
-			premultiplied(p.row(y), m.Pix[y*m.Stride:], 8, 2)
-		}
+		rows(m.Pix, m.Stride, 8, 2, straight)
 	case *image.RGBA:
-		for y := range p.Height {
-			premultiplied(p.row(y), m.Pix[y*m.Stride:], 4, 1)
-		}
+		rows(m.Pix, m.Stride, 4, 1, premultiplied)
+	case *image.RGBA64:
+		rows(m.Pix, m.Stride, 8, 2, premultiplied)
 	case *image.Gray:
 		for y := range p.Height {
 			out := p.row(y)
@@ -54,13 +51,7 @@ func overWhite(img image.Image) *RGB {
 			}
 		}
 	case *image.Paletted:
-		colors := flat(m.Palette)
-		for y := range p.Height {
-			out := p.row(y)
-			for x, index := range m.Pix[y*m.Stride:][:p.Width] {
-				copy(out[3*x:3*x+3], colors[index][:])
-			}
-		}
+		p.paint(m, flat(m.Palette), image.Point{})
 	default:
 		// Row by row, for a whole copy would take more memory than the result.
 		row := image.NewRGBA(image.Rect(0, 0, p.Width, 1))
@@ -70,6 +61,16 @@ func overWhite(img image.Image) *RGB {
 		}
 	}
 	return p
+}
+
+// paint puts the pixels of a paletted image into the picture, the first one at a point.
+func (p *RGB) paint(m *image.Paletted, colors *[256][3]byte, at image.Point) {
+	for y := range m.Rect.Dy() {
+		out := p.row(at.Y + y)[3*at.X:]
+		for x, index := range m.Pix[y*m.Stride:][:m.Rect.Dx()] {
+			copy(out[3*x:3*x+3], colors[index][:])
+		}
+	}
 }
 
 // straight converts a row with alpha that the colours are not multiplied by. Pixels are

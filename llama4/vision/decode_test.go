@@ -28,12 +28,18 @@ func decodeGoldens(t testing.TB) map[string]golden {
 	return goldens
 }
 
+// encoded returns a file of the decoding goldens.
+func encoded(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := ReadFile(filepath.Join(decodeFolder, name))
+	require.NoError(t, err)
+	return data
+}
+
 func TestDecodeEqualsReference(t *testing.T) {
 	for name, want := range decodeGoldens(t) {
 		t.Run(name, func(t *testing.T) {
-			data, err := ReadFile(filepath.Join(decodeFolder, name))
-			require.NoError(t, err)
-			p, err := Decode(data)
+			p, err := Decode(encoded(t, name))
 			require.NoError(t, err)
 			sum := sha256.Sum256(p.Pix)
 			require.Equal(t, want, golden{p.Width, p.Height, hex.EncodeToString(sum[:])})
