@@ -1,12 +1,14 @@
 // The CPU device: a thread pool, a table of kernels, and memory for intermediate results.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "../backend.h"
+#include "../plan/blocks.h"
 #include "kernels.h"
 #include "pool.h"
 
@@ -118,6 +120,21 @@ class Rows32 {
   bool bf16_;
   int64_t columns_;
 };
+
+// Calls body(row, room) for `rows` rows, `a_task` of them a task; room is `floats` floats of the
+// task's own.
+template <class Body>
+void each_row(Device &device, int64_t rows, int64_t a_task, int64_t floats, Body body) {
+  const int64_t tasks = plan::blocks(rows, a_task);
+  float *rooms = device.scratch.take<float>(tasks * floats);
+  device.pool.run(tasks, [&](int64_t task) {
+    for (int64_t r = task * a_task; r < std::min(rows, (task + 1) * a_task); r++)
+      body(r, rooms + task * floats);
+  });
+}
+
+// Rows a task of operations that do little with each.
+constexpr int64_t kFewRows = 8;
 
 // The fp32 values of a bf16 or f32 vector; scratch memory is taken when it must be converted.
 const float *as_f32(Device &device, const ll4_tensor &t, int64_t n);

@@ -72,13 +72,9 @@ Activations make_activations(Device &device, const ll4_tensor &x, int32_t comput
     out.data = device.scratch.take<float>(count * depth);
   // Rows are cheap beside the product they feed: share them out only when they are many.
   const int64_t rows_a_task = std::max<int64_t>(1, 16384 / std::max<int64_t>(depth, 1));
-  const int64_t tasks = plan::blocks(count, rows_a_task);
-  float *rooms = device.scratch.take<float>(tasks * depth);
-  device.pool.run(tasks, [&](int64_t task) {
-    const int64_t end = std::min(count, (task + 1) * rows_a_task);
-    for (int64_t i = task * rows_a_task; i < end; i++)
-      make_row(kernels, x, rows ? rows[i] : i, scores ? scores + i : nullptr, round, out, i, depth,
-               rooms + task * depth);
+  each_row(device, count, rows_a_task, depth, [&](int64_t i, float *room) {
+    make_row(kernels, x, rows ? rows[i] : i, scores ? scores + i : nullptr, round, out, i, depth,
+             room);
   });
   return out;
 }

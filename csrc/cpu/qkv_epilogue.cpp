@@ -1,8 +1,7 @@
-// qkv_epilogue: rotation, weightless QK norm, temperature and the write to the paged cache, a
-// token a task.
+// qkv_epilogue: rotation, weightless QK norm, temperature and the write to the paged cache, a few
+// tokens a task.
 #include <cmath>
 
-#include "../plan/tiles.h"
 #include "device.h"
 
 namespace ll4::cpu {
@@ -88,14 +87,9 @@ void qkv_epilogue(ll4_stream &stream, const ll4_qkv_epilogue_args &a) {
     for (int32_t t = batch.seq_start[b]; t < batch.seq_start[b + 1]; t++) sequence[t] = b;
 
   constexpr int64_t kRowsATask = 4;
-  const int64_t tasks = plan::blocks(tokens, kRowsATask);
-  const int64_t room = a.qkv.shape[1] + job.head_dim;
-  float *rooms = device.scratch.take<float>(tasks * room);
-  device.pool.run(tasks, [&](int64_t task) {
-    for (int64_t t = task * kRowsATask; t < std::min(tokens, (task + 1) * kRowsATask); t++) {
-      const int32_t b = sequence[t];
-      job.token(b, int64_t{batch.past[b]} + (t - batch.seq_start[b]), t, rooms + task * room);
-    }
+  each_row(device, tokens, kRowsATask, a.qkv.shape[1] + job.head_dim, [&](int64_t t, float *room) {
+    const int32_t b = sequence[t];
+    job.token(b, int64_t{batch.past[b]} + (t - batch.seq_start[b]), t, room);
   });
 }
 

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "../plan/tiles.h"
 #include "device.h"
 
 namespace ll4::cpu {
@@ -15,26 +14,21 @@ void rms_norm(ll4_stream &stream, const ll4_rms_norm_args &a) {
   const float *weight = as_f32(device, a.weight, hidden);
   const Rows32 x(kernels, a.x, hidden), add(kernels, a.add, hidden), out(kernels, a.out, hidden);
 
-  constexpr int64_t kRowsATask = 8;
-  const int64_t tasks = plan::blocks(tokens, kRowsATask);
-  float *rooms = device.scratch.take<float>(tasks * 2 * hidden);
-  device.pool.run(tasks, [&](int64_t task) {
-    float *room = rooms + task * 2 * hidden, *second = room + hidden;
-    for (int64_t t = task * kRowsATask; t < std::min(tokens, (task + 1) * kRowsATask); t++) {
-      const float *row = x.read(t, room);
-      if (a.add.buffer) {
-        float *sum = x.write(t, room);
-        kernels.add(add.read(t, second), sum, hidden);
-        x.finish(t, sum);
-        row = x.read(t, room);  // the sum as it was rounded
-      }
-      const float mean = kernels.sum_squares(row, hidden) / static_cast<float>(hidden);
-      float *normed = out.write(t, second);
-      kernels.scale_by(row, 1.0f / std::sqrt(mean + a.eps), weight, normed, hidden);
-      if (float *unrounded = data<float>(a.unrounded))
-        std::memcpy(unrounded + t * hidden, normed, static_cast<size_t>(hidden) * sizeof(float));
-      out.finish(t, normed);
+  each_row(device, tokens, kFewRows, 2 * hidden, [&](int64_t t, float *room) {
+    float *second = room + hidden;
+    const float *row = x.read(t, room);
+    if (a.add.buffer) {
+      float *sum = x.write(t, room);
+      kernels.add(add.read(t, second), sum, hidden);
+      x.finish(t, sum);
+      row = x.read(t, room);  // the sum as it was rounded
     }
+    const float mean = kernels.sum_squares(row, hidden) / static_cast<float>(hidden);
+    float *normed = out.write(t, second);
+    kernels.scale_by(row, 1.0f / std::sqrt(mean + a.eps), weight, normed, hidden);
+    if (float *unrounded = data<float>(a.unrounded))
+      std::memcpy(unrounded + t * hidden, normed, static_cast<size_t>(hidden) * sizeof(float));
+    out.finish(t, normed);
   });
 }
 

@@ -1,5 +1,4 @@
 // swiglu: silu(gate) * up. A task is a few rows.
-#include "../plan/tiles.h"
 #include "device.h"
 
 namespace ll4::cpu {
@@ -11,17 +10,11 @@ void swiglu(ll4_stream &stream, const ll4_swiglu_args &a) {
   const int64_t tokens = a.out.shape[0], width = a.out.shape[1];
   const Rows32 gate_up(kernels, a.gate_up, 2 * width), out(kernels, a.out, width);
 
-  constexpr int64_t kRowsATask = 8;
-  const int64_t tasks = plan::blocks(tokens, kRowsATask);
-  float *rooms = device.scratch.take<float>(tasks * 3 * width);
-  device.pool.run(tasks, [&](int64_t task) {
-    float *room = rooms + task * 3 * width;
-    for (int64_t t = task * kRowsATask; t < std::min(tokens, (task + 1) * kRowsATask); t++) {
-      const float *gate = gate_up.read(t, room);
-      float *result = out.write(t, room + 2 * width);
-      kernels.swiglu(gate, gate + width, result, width);
-      out.finish(t, result);
-    }
+  each_row(device, tokens, kFewRows, 3 * width, [&](int64_t t, float *room) {
+    const float *gate = gate_up.read(t, room);
+    float *result = out.write(t, room + 2 * width);
+    kernels.swiglu(gate, gate + width, result, width);
+    out.finish(t, result);
   });
 }
 
