@@ -20,6 +20,7 @@ const chatHelp = `Chat talks with the model. Earlier turns stay in the KV cache 
 
 A line that ends in \ goes on in the next one; """ begins a text of several lines and
 ends it. The path of a picture in a message shows the picture: drop a file on the terminal.
+Terminals that can (kitty, iTerm2, sixel) show it, too.
 /help lists the commands. Ctrl-C stops an answer, which then stays as far as it came;
 Ctrl-D or /exit ends the chat. The lines typed are kept for the next time, for this user
 alone, unless --no-history is given.
@@ -33,6 +34,7 @@ type chatFlags struct {
 	sampling  samplingFlags
 	system    string
 	images    []string
+	pictures  string
 	noHistory bool
 }
 
@@ -60,6 +62,7 @@ func (a *app) chatCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.system, "system", "", "system message")
 	complete(cmd, "system")
 	imageFlag(cmd, &f.images, "picture to talk about: JPEG, PNG, WebP or GIF; may be given several times")
+	picturesFlag(cmd, &f.pictures)
 	f.sampling.register(cmd)
 	cmd.Flags().BoolVar(&f.noHistory, "no-history", false, "do not keep the lines typed")
 	f.model.register(cmd)
@@ -107,6 +110,7 @@ type conversation struct {
 	model    *loaded
 	session  *llama4.Session
 	in       input
+	screen   *pictureScreen
 	flags    *chatFlags
 	set      map[string]chosen // by /set
 	messages []chat.Message    // without the system's
@@ -123,7 +127,10 @@ func (a *app) chat(ctx context.Context, m *loaded, f *chatFlags, in input) error
 		return err
 	}
 	a.warnOfGreedy(m, &f.sampling)
-	c := &conversation{app: a, model: m, session: m.NewSession(), in: in, flags: f, set: map[string]chosen{}}
+	c := &conversation{
+		app: a, model: m, session: m.NewSession(), in: in, flags: f, set: map[string]chosen{},
+		screen: newPictureScreen(f.pictures, a.stdin, a.stdout),
+	}
 	defer func() { _ = c.session.Close() }()
 	for _, path := range f.images {
 		if err := c.addPicture(path); err != nil {
@@ -164,6 +171,9 @@ func (c *conversation) addPicture(path string) error {
 	part, err := c.model.picture(path)
 	if err != nil {
 		return err
+	}
+	if err := c.screen.show(part.Data); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	c.pictures = append(c.pictures, part)
 	c.remark("%s goes with the next message", path)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/peterh/liner"
@@ -113,6 +114,10 @@ func newTerminalInput(history string) *terminalInput {
 
 func (t *terminalInput) interactive() bool { return true }
 
+// lateReply is what the editor makes of a terminal's attributes that come when nobody
+// waits for them any more.
+var lateReply = regexp.MustCompile(`^\[\?[0-9;]+c`)
+
 // line reads a line. A signal does not wait for it: the editor is then left
 // behind, and close restores the terminal.
 func (t *terminalInput) line(ctx context.Context, prompt string) (string, error) {
@@ -130,10 +135,11 @@ func (t *terminalInput) line(ctx context.Context, prompt string) (string, error)
 		if errors.Is(r.err, liner.ErrPromptAborted) {
 			return "", errAborted
 		}
-		if r.err == nil && strings.TrimSpace(r.text) != "" {
-			t.editor.AppendHistory(r.text)
+		text := lateReply.ReplaceAllString(r.text, "")
+		if r.err == nil && strings.TrimSpace(text) != "" {
+			t.editor.AppendHistory(text)
 		}
-		return r.text, r.err
+		return text, r.err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

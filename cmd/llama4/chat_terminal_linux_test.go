@@ -27,7 +27,8 @@ type terminal struct {
 	seen   int          // of it
 }
 
-func openTerminal(t *testing.T, c *exec.Cmd) *terminal {
+// openPTY returns both ends of a terminal: the person's and the program's.
+func openPTY(t *testing.T) (keys, tty *os.File) {
 	t.Helper()
 	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -38,8 +39,14 @@ func openTerminal(t *testing.T, c *exec.Cmd) *terminal {
 	require.NoError(t, err)
 	require.NoError(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
 	require.NoError(t, unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100}))
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	require.NoError(t, err)
+	return keys, tty
+}
+
+func openTerminal(t *testing.T, c *exec.Cmd) *terminal {
+	t.Helper()
+	keys, tty := openPTY(t)
 	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
 	c.Env = append(c.Env, "TERM=xterm", "NO_COLOR=1")
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
