@@ -54,7 +54,7 @@ TESTS = {
     "top_k": "TestTopK",
     "unfold": "TestUnfold",
 }
-FOR_ALL = "TestArguments/./^{0}$|TestBitsOfRepetition|TestRandomContents"
+FOR_ALL = "TestArguments/./^{0}$|TestUnaligned/./^{0}_|TestNoRows/./^{0}$|TestBitsOfRepetition|TestRandomContents"
 
 
 def run(command, **options):

@@ -213,12 +213,19 @@ func (r *bitReader) check() error {
 
 // reconstruct turns a progressive file's coefficients into samples.
 func (d *decoder) reconstruct() {
+	smooths := d.smooths()
 	for i := range d.components {
 		c := &d.components[i]
 		for y := range c.blocksHigh {
+			rows := c.rowsAround(y, d.mcusHigh)
 			for x := range c.blocksWide {
 				var coefficients [blockSize]int32
 				b, last := &c.coefficients[y*c.stride+x], 0
+				if smooths {
+					smoothed := *b
+					b = &smoothed
+					c.smooth(b, c.dcs(x, rows))
+				}
 				for k := range blockSize {
 					n := natural[k] & 63
 					if b[n] != 0 {

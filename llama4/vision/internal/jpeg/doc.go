@@ -16,5 +16,5 @@
 //
 // Damage is an error. libjpeg warns and guesses instead; a picture that is half
 // gray is not what the user asked about. A progressive file whose scans stop
-// short of the last bits is decoded as it stands, without libjpeg's smoothing.
+// short of the last bits is whole, and smoothed as libjpeg does it.
 package jpeg

@@ -51,6 +51,9 @@ func (d *decoder) samplings(body []byte) error {
 	d.components = make([]component, len(body)/3)
 	for i := range d.components {
 		c := &d.components[i]
+		for k := range c.missing {
+			c.missing[k] = -1
+		}
 		c.id, c.h, c.v, c.tq = body[3*i], int(body[3*i+1]>>4), int(body[3*i+1]&15), body[3*i+2]
 		for j := range i {
 			if d.components[j].id == c.id {
@@ -59,9 +62,6 @@ func (d *decoder) samplings(body []byte) error {
 		}
 		if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || c.tq > 3 {
 			return fmt.Errorf("component %d has sampling %dx%d and table %d", i+1, c.h, c.v, c.tq)
-		}
-		if len(d.components) == 1 {
-			c.h, c.v = 1, 1 // one component is never interleaved: its factors mean nothing
 		}
 		d.maxH, d.maxV = max(d.maxH, c.h), max(d.maxV, c.v)
 	}

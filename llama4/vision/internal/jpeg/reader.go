@@ -95,6 +95,7 @@ type component struct {
 	stride                 int // blocks in a row of the plane: whole MCUs
 	plane                  []byte
 	coefficients           []block           // progressive only
+	missing                [guessed]int8     // lower bits that scans have yet to give, -1 for all
 	quant                  *[blockSize]int32 // as it was at the component's first scan
 	predicted              int32             // DC
 	scanned                bool

@@ -67,6 +67,9 @@ func (d *decoder) scan(body []byte) error {
 		if c.quant == nil {
 			return fmt.Errorf("quantization table %d is missing", c.tq)
 		}
+		for k := s.start; k <= min(s.end, guessed-1); k++ {
+			c.missing[k] = int8(s.low)
+		}
 		c.scanned = true
 	}
 	d.bits = bitReader{data: d.data, pos: d.pos}

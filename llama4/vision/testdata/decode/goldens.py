@@ -12,13 +12,14 @@ import hashlib
 import io
 import json
 import pathlib
+import re
 import struct
 import zlib
 
 import numpy
 from PIL import Image, ImageOps
 
-from jpegs import coded_jpeg
+from jpegs import coded_jpeg, segment
 
 
 def reference(data):
@@ -84,6 +85,24 @@ def without_segment(data, prefix):
     at = data.index(prefix) - 4
     length = struct.unpack(">H", data[at + 2 : at + 4])[0]
     return data[:at] + data[at + 2 + length :]
+
+
+def first_scans(data, n):
+    """The progressive JPEG that ends after n scans: libjpeg smooths what they leave out."""
+    starts = [match.start() for match in re.finditer(b"\xff\xda", data)]
+    return data[: starts[n]] + b"\xff\xd9"
+
+
+def without_colour_dc(gray):
+    """A progressive JPEG of 16x16 with the DC of Y, and of Cb and Cr AC only, all zero."""
+    first = first_scans(gray, 1)[:-2]
+    at = first.index(b"\xff\xc2")
+    frame = segment(0xC2, first[at + 4 : at + 9] + b"\3\1\x11\0\2\x11\0\3\x11\0")
+    out = first[:at] + frame + first[at + 13 :]
+    out += segment(0xC4, b"\x10" + bytes([1] + [0] * 15) + b"\0")  # one code: the block has no more
+    for name in (2, 3):
+        out += segment(0xDA, bytes([1, name, 0, 1, 63, 0])) + b"\x0f"  # four of them
+    return out + b"\xff\xd9"
 
 
 def chunk(name, body):
@@ -161,6 +180,15 @@ def jpegs(rng):
         yield f"jpeg-scans-{kind}.jpg", coded_jpeg(rng, 45, 37, samplings[0], kind=kind)
     yield "jpeg-ids-rgb.jpg", coded_jpeg(rng, 16, 16, samplings[13][:3], ids=b"RGB")
     yield "jpeg-ids-odd.jpg", coded_jpeg(rng, 16, 16, samplings[13][:3], ids=b"\x05\x09\x07")
+    for n in (1, 2, 3, 5, 8):
+        yield f"jpeg-first-scans{n}.jpg", first_scans(save(scene(rng, 93, 69), "JPEG", quality=80, progressive=True), n)
+    for n in (1, 4):  # twice the rows of blocks that a gray picture needs, and too few of them
+        gray = save(scene(rng, 33, 19, 1), "JPEG", quality=90, subsampling=2, progressive=True)
+        yield f"jpeg-first-scans{n}-gray.jpg", first_scans(gray, n)
+    # What is not smoothed: a step of nothing for a coefficient that would be, and DCs missing.
+    table = gray.index(b"\xff\xdb") + 5
+    yield "jpeg-first-scans-no-step.jpg", first_scans(gray[: table + 3] + b"\0" + gray[table + 4 :], 1)
+    yield "jpeg-first-scans-no-dc.jpg", without_colour_dc(save(scene(rng, 16, 16, 1), "JPEG", progressive=True))
 
 
 def pngs(rng):
@@ -242,6 +270,8 @@ def gifs(rng):
     yield "gif-gray.gif", save(scene(rng, 20, 10, 1), "GIF")
     frames = [Image.fromarray(scene(rng, 24, 20)).quantize(32) for _ in range(3)]
     yield "gif-animated.gif", save(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    yield "gif-past-screen.gif", gif(rng, (30, 20), (25, 15), (11, 7))
+    yield "gif-past-screen-transparent.gif", gif(rng, (0, 20), (25, 15), (3, 2), transparent=2, local=True)
 
 
 def main():
