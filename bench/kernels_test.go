@@ -37,6 +37,7 @@ var builders = map[string]func(*rig, shape) job{
 	"Matmul":        matmul,
 	"PixelShuffle":  pixelShuffle,
 	"QKVEpilogue":   qkvEpilogue,
+	"Quantize":      quantize,
 	"RMSNorm":       rmsNorm,
 	"Router":        router,
 	"Sample":        sample,
@@ -76,9 +77,9 @@ func outputs(w operand, which []int64, k int) optest.Matrix {
 
 func matmul(r *rig, s shape) job {
 	m, n, k := s.dims["m"], s.dims["n"], s.dims["k"]
-	x, w := r.random(r.act, 1, m, k), r.random(bindings.BF16, scaleOf(k), n, k)
+	x, w := r.random(r.act, 1, m, k), r.matrix(s.format, n, k)
 	args := &bindings.MatmulArgs{
-		X: x.Tensor, Weights: []bindings.Weight{{Data: w.Tensor}}, Out: r.empty(r.act, m, n),
+		X: x.Tensor, Weights: []bindings.Weight{w.Weight}, Out: r.empty(r.act, m, n),
 		Activation: bindings.Activation(s.dims["gelu"]),
 	}
 	var bias operand
@@ -90,7 +91,7 @@ func matmul(r *rig, s shape) job {
 	check := func(t int64) error {
 		chosen := ends(n)
 		want := optest.Linear{
-			X: x.slice(t*int64(k), int64(k)), Parts: []optest.Matrix{outputs(w, chosen, k)},
+			X: x.slice(t*int64(k), int64(k)), Parts: []optest.Matrix{w.outputs(0, chosen)},
 			Activation: args.Activation, Precision: r.precision(r.act),
 		}
 		if args.Bias != nil {
@@ -103,7 +104,7 @@ func matmul(r *rig, s shape) job {
 	}
 	return job{
 		flops: 2 * float64(m) * float64(n) * float64(k),
-		bytes: float64(x.Bytes() + w.Bytes() + args.Out.Bytes()),
+		bytes: w.bytes(1) + float64(x.Bytes()+args.Out.Bytes()),
 		run:   func() error { return r.stream.Matmul(args) },
 		check: func() error {
 			for _, t := range ends(m) {
@@ -118,22 +119,22 @@ func matmul(r *rig, s shape) job {
 
 func logits(r *rig, s shape) job {
 	rows, n, k := s.dims["rows"], s.dims["n"], s.dims["k"]
-	x, w := r.random(r.act, 1, rows, k), r.random(bindings.BF16, scaleOf(k), n, k)
+	x, w := r.random(r.act, 1, rows, k), r.matrix(s.format, n, k)
 	which := make([]int32, rows)
 	for i := range which {
 		which[i] = int32(i)
 	}
 	args := &bindings.LogitsArgs{
-		X: x.Tensor, Rows: r.int32s(which...), Weight: bindings.Weight{Data: w.Tensor}, Out: r.empty(bindings.F32, rows, n),
+		X: x.Tensor, Rows: r.int32s(which...), Weight: w.Weight, Out: r.empty(bindings.F32, rows, n),
 	}
 	return job{
 		flops: 2 * float64(rows) * float64(n) * float64(k),
-		bytes: float64(x.Bytes() + w.Bytes() + args.Out.Bytes()),
+		bytes: w.bytes(1) + float64(x.Bytes()+args.Out.Bytes()),
 		run:   func() error { return r.stream.Logits(args) },
 		check: func() error {
 			chosen := ends(n)
 			for _, t := range ends(rows) {
-				want := optest.Logits(x.slice(t*int64(k), int64(k)), []int32{0}, outputs(w, chosen, k), r.info.BF16Dot)
+				want := optest.Logits(x.slice(t*int64(k), int64(k)), []int32{0}, w.outputs(0, chosen), r.precision(bindings.F32))
 				if err := optest.Difference(columns(r.row(args.Out, t), chosen), want); err != nil {
 					return err
 				}
@@ -164,10 +165,9 @@ func groupedMatmul(r *rig, s shape) job {
 	tokens, experts, n, k := s.dims["tokens"], s.dims["experts"], s.dims["n"], s.dims["k"]
 	up := s.kind == "gate_up"
 	offsets, rows := r.routing(tokens, experts)
-	x, w := r.random(r.act, 1, tokens, k), r.random(bindings.BF16, scaleOf(k), experts, k, n)
+	x, w := r.random(r.act, 1, tokens, k), r.experts(s.format, experts, n, k)
 	args := &bindings.GroupedMatmulArgs{
-		SwiGLU: up, X: x.Tensor, Weight: bindings.Weight{Data: w.Tensor, Layout: bindings.LayoutKN},
-		Offsets: r.int32s(offsets...),
+		SwiGLU: up, X: x.Tensor, Weight: w.Weight, Offsets: r.int32s(offsets...),
 	}
 	var scores operand
 	if up {
@@ -195,22 +195,18 @@ func groupedMatmul(r *rig, s shape) job {
 		}
 		g.X = x.slice(source*int64(k), int64(k))
 		chosen := ends(int(args.Out.Dim(1)))
-		m := optest.Matrix{K: k}
-		for half := range n / int(args.Out.Dim(1)) { // gates, then ups
+		var wanted []int64
+		for half := range int64(n) / args.Out.Dim(1) { // gates, then ups
 			for _, c := range chosen {
-				c += int64(half) * args.Out.Dim(1)
-				for i := range int64(k) {
-					m.Data = append(m.Data, w.at((e*int64(k)+i)*int64(n)+c))
-				}
-				m.N++
+				wanted = append(wanted, half*args.Out.Dim(1)+c)
 			}
 		}
-		g.Experts = []optest.Matrix{m}
+		g.Experts = []optest.Matrix{w.outputs(e, wanted)}
 		return optest.Difference(columns(r.row(args.Out, target), chosen), optest.GroupedMatmul(g))
 	}
 	return job{
 		flops: 2 * float64(tokens) * float64(n) * float64(k),
-		bytes: float64(used)*2*float64(n)*float64(k) + float64(x.Bytes()+args.Out.Bytes()),
+		bytes: w.bytes(used) + float64(x.Bytes()+args.Out.Bytes()),
 		run:   func() error { return r.stream.GroupedMatmul(args) },
 		check: func() error {
 			for _, row := range ends(tokens) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/x448/float16"
 
 	"github.com/llama4go/llama4go/bindings"
 	"github.com/llama4go/llama4go/bindings/optest"
@@ -49,7 +50,7 @@ func newRig(b testing.TB) *rig {
 
 // precision is what a result in out is rounded by, with ComputeAuto.
 func (r *rig) precision(out bindings.DType) optest.Precision {
-	return optest.Precision{Out: out, BF16: r.info.BF16Dot}
+	return optest.Precision{Out: out, BF16: r.info.BF16Dot, Int8: r.info.CPU()}
 }
 
 // period is after how many numbers an operand repeats itself: a prime, so that no
@@ -93,10 +94,14 @@ type tooLarge struct{ error }
 // empty makes a tensor whose contents do not matter.
 func (r *rig) empty(dtype bindings.DType, shape ...int) bindings.Tensor {
 	r.b.Helper()
-	bytes, wide := dtype.Size(), make([]int64, len(shape))
+	bytes, wide := int64(1), make([]int64, len(shape))
 	for i, n := range shape {
 		wide[i] = int64(n)
-		bytes *= wide[i]
+		if i == len(shape)-1 {
+			bytes *= dtype.RowBytes(wide[i])
+		} else {
+			bytes *= wide[i]
+		}
 	}
 	buffer, err := r.device.NewBuffer(bytes)
 	if errors.Is(err, bindings.ErrOutOfMemory) {
@@ -107,7 +112,7 @@ func (r *rig) empty(dtype bindings.DType, shape ...int) bindings.Tensor {
 	return buffer.Tensor(dtype, wide...)
 }
 
-// random makes a tensor of F32 or BF16 with noise of a scale that is a power of
+// random makes a tensor of F32, BF16 or F16 with noise of a scale that is a power of
 // two. The device copies the first period until the tensor is full.
 func (r *rig) random(dtype bindings.DType, scale float64, shape ...int) operand {
 	r.b.Helper()
@@ -119,14 +124,13 @@ func (r *rig) random(dtype bindings.DType, scale float64, shape ...int) operand 
 	for i := range first {
 		first[i] = float32(o.at(int64(i)))
 	}
-	if dtype == bindings.F32 {
+	switch dtype {
+	case bindings.F32:
 		require.NoError(r.b, bindings.Write(r.stream, flat.Rows(0, done), first))
-	} else {
-		rounded := make([]bindings.BFloat16, done)
-		for i, f := range first {
-			rounded[i] = bindings.BF16FromFloat32(f)
-		}
-		require.NoError(r.b, bindings.Write(r.stream, flat.Rows(0, done), rounded))
+	case bindings.BF16:
+		require.NoError(r.b, bindings.Write(r.stream, flat.Rows(0, done), converted(first, bindings.BF16FromFloat32)))
+	default:
+		require.NoError(r.b, bindings.Write(r.stream, flat.Rows(0, done), converted(first, float16.Fromfloat32)))
 	}
 	for done < o.Elements() {
 		n := min(done, o.Elements()-done)
@@ -134,6 +138,14 @@ func (r *rig) random(dtype bindings.DType, scale float64, shape ...int) operand 
 		done += n
 	}
 	return o
+}
+
+func converted[T any](values []float32, convert func(float32) T) []T {
+	out := make([]T, len(values))
+	for i, f := range values {
+		out[i] = convert(f)
+	}
+	return out
 }
 
 // write makes a tensor of these numbers.

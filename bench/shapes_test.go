@@ -109,13 +109,17 @@ type shape struct {
 	model     string // "" where the models do not differ
 	tp        int
 	geometry  geometry
+	format    *format // of weights; nil: bf16
 	dims      dims
 }
 
 // name is the benchmark's, below that of the operation.
 func (s shape) name() string {
-	out := s.operation
-	for _, part := range []string{s.kind, s.model} {
+	out, name := s.operation, ""
+	if s.format != nil {
+		name = s.format.name
+	}
+	for _, part := range []string{s.kind, name, s.model} {
 		if part != "" {
 			out += "/" + part
 		}
@@ -140,12 +144,13 @@ func (p plan) shapes() []shape {
 			all = append(all, p.layer(g, tp)...)
 		}
 		all = append(all, p.whole(g)...)
+		all = append(all, p.quantized(g)...)
 	}
 	all = append(all, p.vision()...)
 	var out []shape
 	seen := map[string]int{}
 	for _, s := range all {
-		key := fmt.Sprint(s.operation, s.kind, s.tp, s.dims)
+		key := fmt.Sprint(s.operation, s.kind, s.format, s.tp, s.dims)
 		if at, twice := seen[key]; twice {
 			out[at].model = ""
 			continue
@@ -210,6 +215,24 @@ func (p plan) whole(g geometry) []shape {
 		add("LogSoftmax", dims{"rows": r, "vocab": g.vocab})
 		add("TopK", dims{"rows": r, "vocab": g.vocab, "top": 8})
 		add("Sample", dims{"rows": r, "vocab": g.vocab})
+	}
+	return out
+}
+
+// quantized lists products with weights of each format.
+func (p plan) quantized(g geometry) []shape {
+	var out []shape
+	for i := range formats {
+		add := func(operation, kind string, d dims) {
+			out = append(out, shape{operation: operation, kind: kind, model: g.name, geometry: g, format: &formats[i], dims: d})
+		}
+		for _, t := range p.tokens {
+			add("Matmul", "qkv", dims{"tokens": t, "m": t, "n": (g.heads + 2*g.kvHeads) * g.headDim, "k": g.hidden})
+			add("GroupedMatmul", "gate_up", dims{"tokens": t, "experts": g.experts, "n": 2 * g.expertF, "k": g.hidden})
+		}
+		if formats[i].dtype != bindings.I8 {
+			add("Quantize", "gate_up", dims{"n": 2 * g.expertF, "k": g.hidden})
+		}
 	}
 	return out
 }

@@ -141,8 +141,3 @@ func (c *call) tensor(field string, t *Tensor) C.ll4_tensor {
 		},
 	}
 }
-
-// weight converts a weight.
-func (c *call) weight(field string, w *Weight) C.ll4_weight {
-	return C.ll4_weight{data: c.tensor(field, &w.Data), layout: C.int32_t(w.Layout)}
-}

@@ -17,20 +17,34 @@ const (
 	BF16 DType = 2
 	F16  DType = 3
 	I32  DType = 4
+	F8   DType = 5 // e4m3fn: no infinities, the largest is 448
+	I8   DType = 6
+	I4   DType = 7 // two to a byte, the even index low, value + 8; a row begins at a byte of its own
 )
 
-// Size returns the bytes of an element, 0 for an unknown type.
-func (d DType) Size() int64 {
+// Bits returns the size of an element, 0 for an unknown type.
+func (d DType) Bits() int64 {
 	switch d {
 	case F32, I32:
-		return 4
+		return 32
 	case BF16, F16:
-		return 2
+		return 16
+	case F8, I8:
+		return 8
+	case I4:
+		return 4
 	}
 	return 0
 }
 
-// String returns "f32", "bf16", "f16" or "i32".
+// Size returns the bytes that an element takes where it stands alone, 0 for an
+// unknown type: see RowBytes for more than one.
+func (d DType) Size() int64 { return d.RowBytes(1) }
+
+// RowBytes returns the bytes of n elements in a row.
+func (d DType) RowBytes(n int64) int64 { return (n*d.Bits() + 7) / 8 }
+
+// String returns the type as llama4.h writes it, in lower case: "f32", "bf16".
 func (d DType) String() string {
 	switch d {
 	case F32:
@@ -41,6 +55,12 @@ func (d DType) String() string {
 		return "f16"
 	case I32:
 		return "i32"
+	case F8:
+		return "f8"
+	case I8:
+		return "i8"
+	case I4:
+		return "i4"
 	}
 	return fmt.Sprintf("dtype %d", int32(d))
 }

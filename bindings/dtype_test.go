@@ -74,6 +74,29 @@ func TestDTypeOf(t *testing.T) {
 	require.Equal(t, "dtype 9", DType(9).String())
 }
 
+func TestDTypeSizes(t *testing.T) {
+	for _, tt := range []struct {
+		dtype           DType
+		name            string
+		bits, one, nine int64
+	}{
+		{F32, "f32", 32, 4, 36},
+		{BF16, "bf16", 16, 2, 18},
+		{F16, "f16", 16, 2, 18},
+		{I32, "i32", 32, 4, 36},
+		{F8, "f8", 8, 1, 9},
+		{I8, "i8", 8, 1, 9},
+		{I4, "i4", 4, 1, 5}, // the last byte is half full
+		{DType(99), "dtype 99", 0, 0, 0},
+	} {
+		require.Equal(t, tt.name, tt.dtype.String())
+		require.Equal(t, tt.bits, tt.dtype.Bits(), tt.name)
+		require.Equal(t, tt.one, tt.dtype.Size(), tt.name)
+		require.Equal(t, tt.nine, tt.dtype.RowBytes(9), tt.name)
+		require.Zero(t, tt.dtype.RowBytes(0), tt.name)
+	}
+}
+
 func TestParseCompute(t *testing.T) {
 	for _, c := range []Compute{ComputeAuto, ComputeF32, ComputeBF16} {
 		got, err := ParseCompute(c.String())

@@ -43,7 +43,7 @@ func (s *Stream) GroupedMatmul(a *GroupedMatmulArgs) error {
 		compute:    C.int32_t(a.Compute),
 		swiglu:     flag(a.SwiGLU),
 		x:          c.tensor("x", &a.X),
-		weight:     c.weight("weight", &a.Weight),
+		weight:     c.weight(&oneWeight, &a.Weight),
 		offsets:    c.tensor("offsets", &a.Offsets),
 		gather:     c.tensor("gather", &a.Gather),
 		row_scores: c.tensor("row_scores", &a.RowScores),

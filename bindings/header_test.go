@@ -67,7 +67,7 @@ func structFields(t *testing.T, name string) []string {
 }
 
 func TestHeaderIsRead(t *testing.T) {
-	require.Len(t, operations(), 15)
+	require.Len(t, operations(), 16)
 	require.Contains(t, exported(), "get_api")
 	require.Equal(t, []string{"size", "x", "out"}, structFields(t, "ll4_log_softmax_args"))
 	require.Contains(t, structFields(t, "ll4_tensor"), "shape")
@@ -179,7 +179,7 @@ func TestGoStructsMirrorC(t *testing.T) {
 		"ll4_logits_args": LogitsArgs{}, "ll4_log_softmax_args": LogSoftmaxArgs{},
 		"ll4_top_k_args": TopKArgs{}, "ll4_sample_args": SampleArgs{},
 		"ll4_layer_norm_args": LayerNormArgs{}, "ll4_unfold_args": UnfoldArgs{},
-		"ll4_pixel_shuffle_args": PixelShuffleArgs{},
+		"ll4_pixel_shuffle_args": PixelShuffleArgs{}, "ll4_quantize_args": QuantizeArgs{},
 	}
 	for _, op := range operations() {
 		require.Contains(t, mirrors, "ll4_"+op+"_args")
@@ -215,6 +215,9 @@ func TestConstants(t *testing.T) {
 		"LL4_UNSUPPORTED": ErrUnsupported, "LL4_NO_DEVICE": ErrNoDevice,
 		"LL4_DEVICE_LOST": ErrDeviceLost, "LL4_INTERNAL": ErrInternal,
 		"LL4_F32": F32, "LL4_BF16": BF16, "LL4_F16": F16, "LL4_I32": I32,
+		"LL4_F8": F8, "LL4_I8": I8, "LL4_I4": I4,
+		"LL4_ACTIVATIONS_PLAIN": ActivationsPlain, "LL4_ACTIVATIONS_F8_ROW": ActivationsF8Row,
+		"LL4_ACTIVATIONS_F8_GROUP": ActivationsF8Group, "LL4_ACTIVATIONS_F8_TENSOR": ActivationsF8Tensor,
 		"LL4_COMPUTE_AUTO": ComputeAuto, "LL4_COMPUTE_F32": ComputeF32, "LL4_COMPUTE_BF16": ComputeBF16,
 		"LL4_ACTIVATION_NONE": ActivationNone, "LL4_ACTIVATION_GELU": ActivationGELU,
 		"LL4_LAYOUT_NK": LayoutNK, "LL4_LAYOUT_KN": LayoutKN,

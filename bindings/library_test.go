@@ -13,7 +13,7 @@ import (
 func TestLibrary(t *testing.T) {
 	info, err := Library()
 	require.NoError(t, err)
-	require.Equal(t, 1, info.ABI)
+	require.Equal(t, 2, info.ABI)
 	require.Regexp(t, `^\d+\.\d+\.\d+`, info.Version)
 	require.NotEmpty(t, info.Path)
 }
@@ -100,7 +100,7 @@ func TestFindFails(t *testing.T) {
 
 	_, err = find([]place{{path: absent, source: "a"}, {path: old, source: "b"}})
 	require.ErrorIs(t, err, ErrLibraryVersion)
-	require.Contains(t, err.Error(), "ABI 99 where this program needs 1")
+	require.Contains(t, err.Error(), "ABI 99 where this program needs 2")
 
 	// The right version with fewer functions was built before its release.
 	_, err = find([]place{{path: short, source: "a"}})

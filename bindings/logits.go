@@ -35,7 +35,7 @@ func (s *Stream) Logits(a *LogitsArgs) error {
 		compute: C.int32_t(a.Compute),
 		x:       c.tensor("x", &a.X),
 		rows:    c.tensor("rows", &a.Rows),
-		weight:  c.weight("weight", &a.Weight),
+		weight:  c.weight(&oneWeight, &a.Weight),
 		out:     c.tensor("out", &a.Out),
 	}
 	if c.err != nil {

@@ -67,7 +67,7 @@ func (c *call) weights(parts []Weight) (out [MaxParts]C.ll4_weight) {
 		return out
 	}
 	for i := range parts {
-		out[i] = c.weight(weightNames[i], &parts[i])
+		out[i] = c.weight(&partNames[i], &parts[i])
 	}
 	return out
 }
@@ -86,6 +86,9 @@ func (c *call) biases(biases []Tensor, parts int) (out [MaxParts]C.ll4_tensor) {
 
 // The fields, as errors name them.
 var (
-	weightNames = [MaxParts]string{"weight[0]", "weight[1]", "weight[2]", "weight[3]"}
-	biasNames   = [MaxParts]string{"bias[0]", "bias[1]", "bias[2]", "bias[3]"}
+	partNames = [MaxParts]weightNames{
+		{"weight[0]", "weight[0].scale", "weight[0].offset"}, {"weight[1]", "weight[1].scale", "weight[1].offset"},
+		{"weight[2]", "weight[2].scale", "weight[2].offset"}, {"weight[3]", "weight[3].scale", "weight[3].offset"},
+	}
+	biasNames = [MaxParts]string{"bias[0]", "bias[1]", "bias[2]", "bias[3]"}
 )

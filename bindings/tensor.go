@@ -53,16 +53,34 @@ func (t Tensor) shaped(shape []int64) Tensor {
 	t.rank = int32(len(shape))
 	t.shape = [MaxRank]int64{}
 	copy(t.shape[:], shape)
-	if _, ok := product(shape, max(1, t.DType.Size())); !ok {
+	if _, ok := t.DType.bytes(shape); !ok {
 		t.bad = shapeErrorf("impossible shape %v", slices.Clone(shape))
 	}
 	return t
 }
 
-// product multiplies the dimensions and unit, unless one is negative or the
-// result does not fit.
-func product(shape []int64, unit int64) (int64, bool) {
-	n := unit
+// bytes returns the size of elements in a shape, unless it is impossible; 0 for an
+// unknown type. Without dimensions it is that of one element.
+func (d DType) bytes(shape []int64) (int64, bool) {
+	if len(shape) == 0 {
+		return d.Size(), true
+	}
+	last := len(shape) - 1
+	if shape[last] < 0 || shape[last] > math.MaxInt64/64 {
+		return 0, false
+	}
+	n, ok := product(shape[:last])
+	row := d.RowBytes(shape[last])
+	if !ok || row != 0 && n > math.MaxInt64/row {
+		return 0, false
+	}
+	return n * row, true
+}
+
+// product multiplies the dimensions, unless one is negative or the result does not
+// fit.
+func product(shape []int64) (int64, bool) {
+	n := int64(1)
 	for _, d := range shape {
 		if d < 0 {
 			return 0, false
@@ -105,12 +123,18 @@ func (t Tensor) Elements() int64 {
 	if t.bad != nil || t.rank == 0 {
 		return 0
 	}
-	n, _ := product(t.shape[:t.rank], 1)
+	n, _ := product(t.shape[:t.rank])
 	return n
 }
 
-// Bytes returns the size of the elements together.
-func (t Tensor) Bytes() int64 { return t.Elements() * t.DType.Size() }
+// Bytes returns the size of the elements together, 0 for a tensor with an error.
+func (t Tensor) Bytes() int64 {
+	if t.bad != nil || t.rank == 0 {
+		return 0
+	}
+	n, _ := t.DType.bytes(t.shape[:t.rank])
+	return n
+}
 
 // Rows returns rows from to to-1 of the leading dimension.
 func (t Tensor) Rows(from, to int64) Tensor {
@@ -121,7 +145,11 @@ func (t Tensor) Rows(from, to int64) Tensor {
 		t.bad = shapeErrorf("rows [%d, %d) of %d", from, to, t.shape[0])
 		return t
 	}
-	row, _ := product(t.shape[1:t.rank], t.DType.Size())
+	row, _ := t.DType.bytes(t.shape[1:t.rank])
+	if t.rank == 1 && t.DType.Bits() < 8 {
+		t.bad = shapeErrorf("rows of %v, which share bytes", t.DType)
+		return t
+	}
 	t.Offset += from * row
 	t.shape[0] = to - from
 	return t
@@ -142,7 +170,11 @@ func (t Tensor) At(index ...int64) Tensor {
 			t.bad = shapeErrorf("index %d of dimension %d, which has %d", i, n, t.shape[n])
 			return t
 		}
-		step, _ := product(t.shape[n+1:t.rank], t.DType.Size())
+		step, _ := t.DType.bytes(t.shape[n+1 : t.rank])
+		if n+1 == int(t.rank) && t.DType.Bits() < 8 {
+			t.bad = shapeErrorf("an index into %v, which share bytes", t.DType)
+			return t
+		}
 		t.Offset += i * step
 	}
 	if len(index) == int(t.rank) {
@@ -171,11 +203,4 @@ func (t Tensor) String() string {
 		return "absent"
 	}
 	return fmt.Sprintf("%v %v", t.DType, t.shape[:t.rank])
-}
-
-// Weight is a weight matrix, or a stack of one an expert, in BF16: [N, K] or
-// [E, N, K] with [LayoutNK], [K, N] or [E, K, N] with [LayoutKN].
-type Weight struct {
-	Data   Tensor
-	Layout Layout
 }

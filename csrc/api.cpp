@@ -372,6 +372,9 @@ ll4_status ll4_unfold(ll4_stream *s, const ll4_unfold_args *a, ll4_error *e) {
 ll4_status ll4_pixel_shuffle(ll4_stream *s, const ll4_pixel_shuffle_args *a, ll4_error *e) {
   return run("pixel_shuffle", &ll4::Operations::pixel_shuffle, s, a, e);
 }
+ll4_status ll4_quantize(ll4_stream *s, const ll4_quantize_args *a, ll4_error *e) {
+  return run("quantize", &ll4::Operations::quantize, s, a, e);
+}
 
 // ---- graphs ----
 
@@ -452,6 +455,7 @@ const ll4_api *ll4_get_api(uint32_t abi_version) {
       ll4_layer_norm,
       ll4_unfold,
       ll4_pixel_shuffle,
+      ll4_quantize,
   };
   return abi_version == LL4_ABI_VERSION ? &api : nullptr;
 }

@@ -49,6 +49,7 @@ struct Operations {
   void (*layer_norm)(ll4_stream &, const ll4_layer_norm_args &);
   void (*unfold)(ll4_stream &, const ll4_unfold_args &);
   void (*pixel_shuffle)(ll4_stream &, const ll4_pixel_shuffle_args &);
+  void (*quantize)(ll4_stream &, const ll4_quantize_args &);
 };
 
 struct Backend {

@@ -7,18 +7,25 @@
 
 namespace ll4 {
 
-int64_t dtype_bytes(int32_t dtype) {
+int64_t dtype_bits(int32_t dtype) {
   switch (dtype) {
     case LL4_F32:
     case LL4_I32:
-      return 4;
+      return 32;
     case LL4_BF16:
     case LL4_F16:
-      return 2;
+      return 16;
+    case LL4_F8:
+    case LL4_I8:
+      return 8;
+    case LL4_I4:
+      return 4;
     default:
       return 0;
   }
 }
+
+int64_t row_bytes(int32_t dtype, int64_t n) { return (n * dtype_bits(dtype) + 7) / 8; }
 
 namespace {
 
@@ -35,6 +42,12 @@ const char *dtype_name(int32_t dtype) {
       return "f16";
     case LL4_I32:
       return "i32";
+    case LL4_F8:
+      return "f8";
+    case LL4_I8:
+      return "i8";
+    case LL4_I4:
+      return "i4";
     default:
       return "unknown";
   }
@@ -59,13 +72,14 @@ bool present(const ll4_tensor &t) { return t.buffer != nullptr; }
 void check_memory(ll4_device &device, const char *field, const ll4_tensor &t) {
   if (t.buffer->device != &device)
     fail(LL4_INVALID_ARGUMENT, "%s is on another device than the stream", field);
-  const int64_t element = dtype_bytes(t.dtype);
-  int64_t bytes = element;
-  for (int i = 0; i < t.rank; i++) {
-    if (t.shape[i] < 0 || (t.shape[i] > 0 && bytes > kMaxBytes / t.shape[i]))
+  const int64_t element = row_bytes(t.dtype, 1);
+  int64_t bytes = 1;
+  for (int i = t.rank - 1; i >= 0; i--) {
+    const int64_t n = t.shape[i];
+    if (n < 0 || n > kMaxBytes / 4 || (n > 0 && bytes > kMaxBytes / n))
       fail(LL4_INVALID_ARGUMENT, "%s has an impossible shape %s", field,
            shape_text(t.shape, t.rank).c_str());
-    bytes *= t.shape[i];
+    bytes *= i == t.rank - 1 ? row_bytes(t.dtype, n) : n;
   }
   if (t.offset < 0 || t.offset > t.buffer->bytes || bytes > t.buffer->bytes - t.offset)
     fail(LL4_INVALID_ARGUMENT, "%s needs %lld bytes at %lld of a buffer of %lld", field,
@@ -126,6 +140,38 @@ int64_t outputs(const ll4_weight &w, int first_axis) {
   return w.data.shape[first_axis + (w.layout == LL4_LAYOUT_NK ? 0 : 1)];
 }
 
+// A scale or an offset for every group of the rows of w.
+void check_groups(ll4_device &device, const std::string &field, const ll4_tensor &t,
+                  const ll4_weight &w) {
+  const int64_t *shape = w.data.shape + (w.data.rank - 2);
+  const int64_t groups = shape[1] / w.group + (shape[1] % w.group != 0);
+  if (w.data.rank == 2)
+    check_tensor(device, field.c_str(), t, {LL4_F32, LL4_BF16, LL4_F16}, {shape[0], groups});
+  else
+    check_tensor(device, field.c_str(), t, {LL4_F32, LL4_BF16, LL4_F16},
+                 {w.data.shape[0], shape[0], groups});
+}
+
+void check_quantized(ll4_device &device, const char *field, const ll4_weight &w) {
+  require(w.layout == LL4_LAYOUT_NK, field, "is quantized, and not NK");
+  require(w.group > 0, field, "is quantized, and its group is not positive");
+  check_groups(device, std::string(field) + ".scale", w.scale, w);
+  const bool f8 = w.data.dtype == LL4_F8;
+  if (present(w.offset)) {
+    require(!f8, field, "is f8 and has an offset");
+    check_groups(device, std::string(field) + ".offset", w.offset, w);
+  }
+  require(w.activations >= LL4_ACTIVATIONS_PLAIN && w.activations <= LL4_ACTIVATIONS_F8_TENSOR,
+          field, "has unknown activations");
+  require(f8 || w.activations == LL4_ACTIVATIONS_PLAIN, field,
+          "has f8 activations, which only f8 has");
+  require(std::isfinite(w.limit) && w.limit >= 0, field, "has a limit that is negative or no number");
+  require(w.limit == 0 || w.activations != LL4_ACTIVATIONS_PLAIN, field,
+          "has a limit, and plain activations");
+  require(w.limit > 0 || w.activations != LL4_ACTIVATIONS_F8_TENSOR, field,
+          "has no scale for its activations");
+}
+
 // A matrix [N, K] or [K, N], or with `experts` >= 0 a stack of them; returns N.
 int64_t check_weight(ll4_device &device, const char *field, const ll4_weight &w, int64_t experts,
                      int64_t k) {
@@ -134,9 +180,16 @@ int64_t check_weight(ll4_device &device, const char *field, const ll4_weight &w,
   const bool nk = w.layout == LL4_LAYOUT_NK;
   const int64_t rows = nk ? kAny : k, columns = nk ? k : kAny;
   if (experts < 0)
-    check_tensor(device, field, w.data, {LL4_BF16}, {rows, columns});
+    check_tensor(device, field, w.data, {LL4_BF16, LL4_F8, LL4_I8, LL4_I4}, {rows, columns});
   else
-    check_tensor(device, field, w.data, {LL4_BF16}, {experts, rows, columns});
+    check_tensor(device, field, w.data, {LL4_BF16, LL4_F8, LL4_I8, LL4_I4},
+                 {experts, rows, columns});
+  if (w.data.dtype == LL4_BF16)
+    require(w.activations == 0 && w.group == 0 && !present(w.scale) && !present(w.offset) &&
+                w.limit == 0,
+            field, "is bf16 and has fields of a quantized weight");
+  else
+    check_quantized(device, field, w);
   return outputs(w, experts < 0 ? 0 : 1);
 }
 
@@ -150,9 +203,17 @@ void check_batch(ll4_device &device, const ll4_batch &b) {
 }
 
 void check_kv(ll4_device &device, const ll4_kv &kv, const ll4_batch &batch, int64_t head_dim) {
-  check_act(device, "kv.k", kv.k, {kAny, kAny, kAny, head_dim});
-  check_act(device, "kv.v", kv.v, {kv.k.shape[0], kv.k.shape[1], kv.k.shape[2], head_dim});
-  check_same_dtype("kv.v", kv.v, kv.k);
+  const int64_t *shape = kv.k.shape;
+  check_tensor(device, "kv.k", kv.k, {LL4_F32, LL4_BF16, LL4_F8, LL4_I4},
+               {kAny, kAny, kAny, head_dim});
+  check_tensor(device, "kv.v", kv.v, {kv.k.dtype}, {shape[0], shape[1], shape[2], head_dim});
+  if (kv.k.dtype == LL4_F8 || kv.k.dtype == LL4_I4) {
+    check_tensor(device, "kv.k_scale", kv.k_scale, {LL4_F32}, {shape[0], shape[1], shape[2]});
+    check_tensor(device, "kv.v_scale", kv.v_scale, {LL4_F32}, {shape[0], shape[1], shape[2]});
+  } else {
+    require(!present(kv.k_scale) && !present(kv.v_scale), "kv.k_scale",
+            "and kv.v_scale are of f8 and i4 alone");
+  }
   require(kv.k.shape[0] > 0 && kv.k.shape[1] > 0 && kv.k.shape[2] > 0, "kv.k", "is empty");
   check_tensor(device, "kv.page_table", kv.page_table, {LL4_I32}, {batch.sequences, kAny});
   if (present(kv.first_page))
@@ -353,6 +414,19 @@ void check(ll4_device &d, const ll4_pixel_shuffle_args &a) {
   require(a.out.shape[2] % area == 0 && a.out.shape[2] / area == a.x.shape[2], "out",
           "does not have factor^2 times as many columns as x");
   require(a.x.shape[1] / g >= g, "x", "has fewer rows than out has patches");
+}
+
+void check(ll4_device &d, const ll4_quantize_args &a) {
+  require(a.reserved == 0, "reserved", "is not 0");
+  require(a.x.data.rank == 2 || a.x.data.rank == 3, "x", "is no matrix and no stack of them");
+  const int64_t experts = a.x.data.rank == 3 ? a.x.data.shape[0] : -1;
+  const int64_t k = a.x.data.shape[a.x.data.rank - (a.x.layout == LL4_LAYOUT_KN ? 2 : 1)];
+  const int64_t n = check_weight(d, "x", a.x, experts, k);
+  require(a.x.data.dtype == LL4_BF16, "x", "is not bf16");
+  const int64_t outputs = check_weight(d, "out", a.out, experts, k);
+  require(a.out.data.dtype == LL4_F8 || a.out.data.dtype == LL4_I4, "out", "is not f8 or i4");
+  require(outputs == n, "out", "does not have the outputs of x");
+  require(!present(a.out.offset), "out", "has an offset");
 }
 
 }  // namespace ll4

@@ -21,8 +21,12 @@ void check(ll4_device &device, const ll4_sample_args &args);
 void check(ll4_device &device, const ll4_layer_norm_args &args);
 void check(ll4_device &device, const ll4_unfold_args &args);
 void check(ll4_device &device, const ll4_pixel_shuffle_args &args);
+void check(ll4_device &device, const ll4_quantize_args &args);
 
-// Bytes of an element; 0 for an unknown dtype.
-int64_t dtype_bytes(int32_t dtype);
+// Bits of an element; 0 for an unknown dtype.
+int64_t dtype_bits(int32_t dtype);
+
+// Bytes of n elements in a row, which begins at a byte of its own.
+int64_t row_bytes(int32_t dtype, int64_t n);
 
 }  // namespace ll4

@@ -51,7 +51,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct or a function of this header changes incompatibly. */
-#define LL4_ABI_VERSION 1u
+#define LL4_ABI_VERSION 2u
 
 /* ---- status and error ------------------------------------------------------------------- */
 
@@ -82,7 +82,15 @@ typedef struct ll4_stream ll4_stream;
 typedef struct ll4_event ll4_event;
 typedef struct ll4_graph ll4_graph;
 
-typedef enum ll4_dtype { LL4_F32 = 1, LL4_BF16 = 2, LL4_F16 = 3, LL4_I32 = 4 } ll4_dtype;
+typedef enum ll4_dtype {
+  LL4_F32 = 1,
+  LL4_BF16 = 2,
+  LL4_F16 = 3,
+  LL4_I32 = 4,
+  LL4_F8 = 5, /* e4m3fn: no infinities, S.1111.111 is NaN, the largest is 448 */
+  LL4_I8 = 6, /* -128 .. 127 */
+  LL4_I4 = 7  /* two to a byte, the even index low, value + 8; a row begins at a byte of its own */
+} ll4_dtype;
 
 /* How a matmul works: its operands' precision. Sums are always fp32. */
 typedef enum ll4_compute {
@@ -201,18 +209,41 @@ typedef struct ll4_batch {
  * positions [(first_page[b] + j) * page_size, ... + page_size) of sequence b: a chunked layer
  * gives old pages back and raises first_page. */
 typedef struct ll4_kv {
-  ll4_tensor k;          /* f32 or bf16 [P, Hkv, page_size, D] */
+  ll4_tensor k;          /* f32, bf16, f8 or i4 [P, Hkv, page_size, D] */
   ll4_tensor v;          /* the same */
   ll4_tensor page_table; /* i32 [B, columns] */
   ll4_tensor first_page; /* i32 [B]; optional: all 0 */
+  ll4_tensor k_scale;    /* f32 [P, Hkv, page_size], for f8 and i4 alone: see qkv_epilogue */
+  ll4_tensor v_scale;    /* the same */
 } ll4_kv;
 
-/* A weight matrix, or a stack of one a expert: bf16 [N, K] or [E, N, K] with LL4_LAYOUT_NK,
- * bf16 [K, N] or [E, K, N] with LL4_LAYOUT_KN. */
+typedef enum ll4_activations {
+  LL4_ACTIVATIONS_PLAIN = 0,
+  /* f8 per row: scale = min(max |x|, limit) / 448, q = e4m3(x / scale), saturating */
+  LL4_ACTIVATIONS_F8_ROW = 1,
+  /* f8 per row and `group` values, as above */
+  LL4_ACTIVATIONS_F8_GROUP = 2,
+  /* f8 by a scale for all, which is `limit`: q = e4m3(x / limit), saturating */
+  LL4_ACTIVATIONS_F8_TENSOR = 3
+} ll4_activations;
+
+/* A weight matrix, or a stack of one an expert: [N, K] or [E, N, K] with LL4_LAYOUT_NK, [K, N] or
+ * [E, K, N] with LL4_LAYOUT_KN. In bf16 it is what it says, and the fields after layout are zero.
+ *
+ * Quantized, f8, i8 or i4, it is NK, and W[n, k] = scale[n, g] q[n, k] + offset[n, g] with
+ * g = k / group, where the last group of a row may be shorter. The dtype of scales and offsets is
+ * one of f32, bf16 and f16; f8 has no offset. With `activations` other than plain, f8's alone, x is
+ * quantized too before it is multiplied, in LL4_COMPUTE_F32 as well: it is part of the scheme. Rows
+ * times scores (grouped_matmul) are quantized as the scaled rows. */
 typedef struct ll4_weight {
   ll4_tensor data;
   int32_t layout;
-  int32_t reserved; /* 0 */
+  int32_t activations; /* an ll4_activations */
+  int64_t group;       /* values along K that share a scale; K or more: the whole row */
+  ll4_tensor scale;    /* [N, G] or [E, N, G], G = ceil(K / group) */
+  ll4_tensor offset;   /* the same; optional: 0 */
+  float limit;         /* of activations; for F8_ROW and F8_GROUP 0 is none */
+  int32_t reserved;    /* 0 */
 } ll4_weight;
 
 /* ---- operations ------------------------------------------------------------------------- */
@@ -256,7 +287,10 @@ typedef struct ll4_layer_norm_args {
  * With inv_freq: pairs (2i, 2i+1) of q and k turn by position * inv_freq[i], or with angles, of
  * which only one may be given, by angles[position][i]; then, with qk_norm,
  * each head of q and k is divided by sqrt(mean(square) + qk_norm_eps). With attn_scale != 0,
- * q *= 1 + attn_scale * ln(1 + floor((position + 1) / floor_scale)). k and v go to the cache. */
+ * q *= 1 + attn_scale * ln(1 + floor((position + 1) / floor_scale)). k and v go to the cache.
+ * In one of f8 or i4 each head of a token has a scale, and what attention sees is scale * q:
+ * f8: scale = max |x| / 448, q = e4m3(x / scale); i4: scale = max |x| / 7, q = round(x / scale),
+ * ties to even, in -7 .. 7; scale 1 for a head of zeros, NaN where a value is not finite. */
 typedef struct ll4_qkv_epilogue_args {
   uint32_t size;
   int32_t qk_norm;
@@ -413,6 +447,20 @@ typedef struct ll4_pixel_shuffle_args {
   ll4_tensor out; /* act [I, (g / factor)^2, C * factor^2] */
 } ll4_pixel_shuffle_args;
 
+/* quantize: a bf16 weight becomes one of fewer bits, NK whatever x is: for each group of a row
+ *   f8: scale = max |w| / 448, q = e4m3(w / scale), saturating
+ *   i4: scale = max(max |w|, 1e-6) / 8, q = round(w / scale) in -8 .. 7, ties to even
+ * computed in fp32 with IEEE division, and with the scale as it is stored; an f8 group of zeros has
+ * scale 1, and where the scale's type makes it 0, the division is by 1. A group with a value that
+ * is not finite becomes NaN (i4: NaN scale, f8: NaN values). out's activations and limit are not
+ * looked at; it has no offset. */
+typedef struct ll4_quantize_args {
+  uint32_t size;
+  int32_t reserved; /* 0 */
+  ll4_weight x;     /* bf16 [N, K] or [K, N], or a stack */
+  ll4_weight out;   /* out: f8 or i4, the same shape as NK */
+} ll4_quantize_args;
+
 LL4_EXPORT ll4_status ll4_embed(ll4_stream *, const ll4_embed_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_rms_norm(ll4_stream *, const ll4_rms_norm_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_qkv_epilogue(ll4_stream *, const ll4_qkv_epilogue_args *, ll4_error *);
@@ -429,6 +477,7 @@ LL4_EXPORT ll4_status ll4_sample(ll4_stream *, const ll4_sample_args *, ll4_erro
 LL4_EXPORT ll4_status ll4_layer_norm(ll4_stream *, const ll4_layer_norm_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_unfold(ll4_stream *, const ll4_unfold_args *, ll4_error *);
 LL4_EXPORT ll4_status ll4_pixel_shuffle(ll4_stream *, const ll4_pixel_shuffle_args *, ll4_error *);
+LL4_EXPORT ll4_status ll4_quantize(ll4_stream *, const ll4_quantize_args *, ll4_error *);
 
 /* ---- graphs ----------------------------------------------------------------------------- */
 
@@ -496,6 +545,7 @@ typedef struct ll4_api {
   ll4_status (*layer_norm)(ll4_stream *, const ll4_layer_norm_args *, ll4_error *);
   ll4_status (*unfold)(ll4_stream *, const ll4_unfold_args *, ll4_error *);
   ll4_status (*pixel_shuffle)(ll4_stream *, const ll4_pixel_shuffle_args *, ll4_error *);
+  ll4_status (*quantize)(ll4_stream *, const ll4_quantize_args *, ll4_error *);
 } ll4_api;
 
 /* The table for `abi_version` (LL4_ABI_VERSION of the header the caller was built with), or NULL

@@ -15,11 +15,32 @@ constexpr Variant kVariants[] = {{32, launch_attention<32>},
                                  {96, launch_attention<96>},
                                  {128, launch_attention<128>}};
 
-const Variant &variant_for(int64_t head_dim) {
-  for (const Variant &v : kVariants)
+constexpr Variant kF8Variants[] = {{64, launch_quantized_attention<8, 64>},
+                                   {128, launch_quantized_attention<8, 128>}};
+constexpr Variant kI4Variants[] = {{64, launch_quantized_attention<4, 64>},
+                                   {128, launch_quantized_attention<4, 128>}};
+
+template <size_t n>
+const Variant &first_for(const Variant (&variants)[n], int64_t head_dim) {
+  for (const Variant &v : variants)
     if (head_dim <= v.padded_dim) return v;
   fail(LL4_UNSUPPORTED, "q has a head dimension of %lld: this device computes up to %d",
        static_cast<long long>(head_dim), kMaxHeadDim);
+}
+
+const Variant &variant_for(int32_t cache, int64_t head_dim) {
+  if (cache == LL4_F8) return first_for(kF8Variants, head_dim);
+  if (cache == LL4_I4) return first_for(kI4Variants, head_dim);
+  return first_for(kVariants, head_dim);
+}
+
+// Whether rows of the cache can be read 16 bytes at a time.
+bool cache_vectors(const ll4_kv &kv, int64_t head_dim) {
+  if (!is_quantized(kv)) return vectors(kv.k, head_dim) && vectors(kv.v, head_dim);
+  const auto aligned = [](const ll4_tensor &t) {
+    return reinterpret_cast<uintptr_t>(data<char>(t)) % 16 == 0;
+  };
+  return aligned(kv.k) && aligned(kv.v) && cache_row_bytes(kv) % 16 == 0;
 }
 
 // The scale of scores in base 2, for softmax: positive, as the largest score gives the largest
@@ -31,7 +52,7 @@ float base2_scale(float scale) {
 
 void check_supported(const ll4_attention_args &a) {
   require_bf16(a.q, "q");
-  require_bf16(a.kv.k, "kv.k");
+  if (!is_quantized(a.kv)) require_bf16(a.kv.k, "kv.k");
   if (a.compute == LL4_COMPUTE_F32)
     fail(LL4_UNSUPPORTED, "compute is f32: this device rounds the weights of values to bf16");
   const int64_t rows = int64_t{a.batch.max_new} * (a.q.shape[1] / a.kv.k.shape[1]);
@@ -54,13 +75,14 @@ void attention(ll4_stream &ll4_stream_, const ll4_attention_args &a) {
   Stream &stream = begin(ll4_stream_);
   check_supported(a);
   const int64_t heads = a.q.shape[1], kv_heads = a.kv.k.shape[1], head_dim = a.q.shape[2];
-  const Variant &variant = variant_for(head_dim);
-  const bool fast = vectors(a.q, head_dim) && vectors(a.kv.k, head_dim) &&
-                    vectors(a.kv.v, head_dim) && vectors(a.out, head_dim);
+  const Variant &variant = variant_for(a.kv.k.dtype, head_dim);
+  const bool fast =
+      vectors(a.q, head_dim) && cache_vectors(a.kv, head_dim) && vectors(a.out, head_dim);
+  const int64_t cache_bits = a.kv.k.dtype == LL4_F8 ? 8 : a.kv.k.dtype == LL4_I4 ? 4 : 16;
   const plan::AttentionPlan plan = plan::attention(
       {a.batch.tokens, a.batch.max_new, a.batch.max_context, a.chunk, a.batch.sequences, heads,
        kv_heads, variant.padded_dim, fast, stream.multiprocessors(),
-       static_cast<int64_t>(stream.cuda().properties.sharedMemPerBlockOptin)});
+       static_cast<int64_t>(stream.cuda().properties.sharedMemPerBlockOptin), cache_bits});
   if (plan.tiles * plan.splits * kv_heads > INT32_MAX)
     fail(LL4_UNSUPPORTED, "batch.tokens are too many for one launch: %d", a.batch.tokens);
 
@@ -72,8 +94,8 @@ void attention(ll4_stream &ll4_stream_, const ll4_attention_args &a) {
   p.chunk = Divisor(a.chunk ? a.chunk : 1);
   p.key_rows = a.bidirectional ? Divisor(INT32_MAX) : p.group;
   p.q = data<const bf16>(a.q);
-  p.k = data<const bf16>(a.kv.k);
-  p.v = data<const bf16>(a.kv.v);
+  p.k = data<const void>(a.kv.k);
+  p.v = data<const void>(a.kv.v);
   p.out = data<bf16>(a.out);
   p.heads = static_cast<int32_t>(heads);
   p.head_dim = static_cast<int32_t>(head_dim);
@@ -85,6 +107,9 @@ void attention(ll4_stream &ll4_stream_, const ll4_attention_args &a) {
   p.one_tile = plan.one_tile;
   p.scale = base2_scale(a.scale);
   p.fault = stream.fault();
+  p.k_scale = data<const float>(a.kv.k_scale);
+  p.v_scale = data<const float>(a.kv.v_scale);
+  p.row_bytes = static_cast<int32_t>(cache_row_bytes(a.kv));
   if (plan.splits > 1) {
     const int64_t parts = int64_t{a.batch.tokens} * heads * plan.splits;
     p.partial = stream.scratch<float>(parts * (variant.padded_dim + 2));

@@ -12,6 +12,10 @@
 //            row's scores makes the row NaN.
 // Pipeline   A ring of kStages key blocks filled by cp.async, one barrier a block. The page table
 //            is read one block before the addresses are needed.
+// Quantized  Key blocks of f8 and i4 travel through the ring as they are stored, with their scales.
+//            Before it is used a block becomes bf16, which has every number of theirs, at a second
+//            barrier: once a block of threads and not once a warp. The scale of a key is multiplied
+//            into its scores, that of a value into its weights before these are rounded.
 // Shared     Rows of 16-byte chunks, swizzled so that ldmatrix and cp.async meet no bank conflict.
 // Masks      With chunks, key blocks before the chunk are not visited. Only warps whose rows do not
 //            all see all of a block's keys run the code that masks: with bidirectional, in the last
@@ -108,6 +112,21 @@ __device__ __forceinline__ void mask_scores(const AttentionParams &p, const Atte
   }
 }
 
+// Multiplies what belongs to a key by its scale. With kMasked a weight of 0 stays so: the scale of
+// a value that a row does not see may be no number.
+template <class Tile, bool kMasked>
+__device__ __forceinline__ void scale_keys(const float *scales, typename Tile::Scores &x) {
+#pragma unroll
+  for (int n = 0; n < Tile::kStepKeys / 8; n++) {
+    const auto pair = *reinterpret_cast<const Vec<float, 2> *>(scales + 8 * n + lane_id() % 4 * 2);
+#pragma unroll
+    for (int t = 0; t < Tile::kWarpTiles; t++)
+#pragma unroll
+      for (int e = 0; e < 4; e++)
+        x[t][n][e] = kMasked && x[t][n][e] == 0.0f ? 0.0f : x[t][n][e] * pair.at[e % 2];
+  }
+}
+
 // Scores become weights; earlier sums shrink where a row has a new largest score.
 template <class Tile>
 __device__ __forceinline__ void softmax(float scale, float (&scores)[Tile::kStepKeys / 8][4],
@@ -165,7 +184,7 @@ __device__ __forceinline__ void multiply_values(const typename Tile::Scores &wei
   }
 }
 
-// kStepKeys keys from `first_key` on, which are rows `key_row` on of the ring.
+// kStepKeys keys from `first_key` on, which are rows `key_row` on of the ring's bf16.
 template <class Tile, bool kMasked>
 __device__ __forceinline__ void attend(const AttentionParams &p, const typename Tile::Shared &s,
                                        int tile_row, int32_t first_key, int key_row,
@@ -173,10 +192,12 @@ __device__ __forceinline__ void attend(const AttentionParams &p, const typename 
                                        RowSums<Tile> (&a)[Tile::kWarpTiles]) {
   typename Tile::Scores scores;
   multiply_keys<Tile>(s.q, tile_row, kept, s.ring.k[0], key_row, scores);
+  if constexpr (Tile::kQuantized) scale_keys<Tile, false>(s.ring.k_scale + key_row, scores);
   if constexpr (kMasked)
     mask_scores<Tile>(p, s.work, s.work.first_row + tile_row, first_key, scores);
 #pragma unroll
   for (int t = 0; t < Tile::kWarpTiles; t++) softmax<Tile>(p.scale, scores[t], a[t]);
+  if constexpr (Tile::kQuantized) scale_keys<Tile, kMasked>(s.ring.v_scale + key_row, scores);
   multiply_values<Tile>(scores, s.ring.v[0], key_row, a);
 }
 
@@ -302,13 +323,13 @@ __device__ __forceinline__ void fill_pipeline(const AttentionParams &p, const At
   for (int i = thread_id(); i < Tile::kStages * kKeys; i += Tile::kThreads) {
     const int32_t key = w.block_begin * kKeys + i;
     if (key < w.block_end * kKeys)
-      s.offset[i / kKeys][i % kKeys] = key_offset(p, w, key, key_entry(p, w, key));
+      s.offset[i / kKeys][i % kKeys] = key_offset<Tile>(p, w, key, key_entry(p, w, key));
   }
   load_queries<Tile>(p, w, s.q);
   sync_threads();
 #pragma unroll
   for (int i = 0; i < Tile::kStages - 1; i++) {
-    if (w.block_begin + i < w.block_end) load_keys<Tile>(p, s.offset[i], s.ring.k[i], s.ring.v[i]);
+    if (w.block_begin + i < w.block_end) load_keys<Tile>(p, s, i);
     copy_async_commit();
   }
   if (p.negate) negate_queries<Tile>(s.q);
@@ -352,24 +373,27 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     copy_async_wait<Tile::kStages - 2>();
     sync_threads();
     const int previous = stage == 0 ? Tile::kStages - 1 : stage - 1;
-    if (block + Tile::kStages - 1 < end)
-      load_keys<Tile>(p, s.offset[previous], s.ring.k[previous], s.ring.v[previous]);
+    if (block + Tile::kStages - 1 < end) load_keys<Tile>(p, s, previous);
     copy_async_commit();
     const int32_t ahead = (block + Tile::kStages) * kKeys + thread_id();
     const bool looks_up = thread_id() < kKeys && block + Tile::kStages < end;
     const int32_t entry = looks_up ? key_entry(p, w, ahead) : -1;
+    if constexpr (Tile::kQuantized) {
+      widen_keys<Tile>(s.ring, stage);
+      sync_threads();
+    }
 
 #pragma unroll 1
     for (int step = warp_key; step < warp_key + Tile::kWarpKeys; step += Tile::kStepKeys) {
       const int32_t first = block * kKeys + step, last = first + Tile::kStepKeys - 1;
-      const int row = stage * kKeys + step;
+      const int row = (Tile::kQuantized ? 0 : stage * kKeys) + step;
       if (first >= visible.all_low && last <= visible.all_high)
         attend<Tile, false>(p, s, tile_row, first, row, kept, a);
       else if (first <= visible.any_high && last >= visible.any_low)
         attend<Tile, true>(p, s, tile_row, first, row, kept, a);
     }
 
-    if (looks_up) s.offset[stage][thread_id()] = key_offset(p, w, ahead, entry);
+    if (looks_up) s.offset[stage][thread_id()] = key_offset<Tile>(p, w, ahead, entry);
     stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
   }
   copy_async_wait<0>();
@@ -413,9 +437,33 @@ void launch_attention(Stream &stream, const AttentionParams &p, int64_t rows, bo
     run_attention<AttentionTile<kDim, 256, 2, 1, 2, true, 1>>(stream, p);
 }
 
+// The same for a cache of numbers of kBits. Of its tiles there are fewer.
+template <int kBits, int kDim>
+void launch_quantized_attention(Stream &stream, const AttentionParams &p, int64_t rows,
+                                bool vectors) {
+  // Of i4 and of short rows more blocks make as many bytes.
+  constexpr int kDecodeStages = kDim * kBits >= 1024 ? 2 : 4;
+  if (!vectors)
+    run_attention<QuantizedTile<kBits, kDim, 64, 1, 2, false, 2>>(stream, p);
+  else if (rows == 16)
+    run_attention<QuantizedTile<kBits, kDim, 16, 4, kDecodeStages, true, 2>>(stream, p);
+  else if (rows == 64)
+    run_attention<QuantizedTile<kBits, kDim, 64, 1, 2, true, 2>>(stream, p);
+  else
+    run_attention<QuantizedTile<kBits, kDim, 128, 1, 2, true, 1>>(stream, p);
+}
+
 extern template void launch_attention<32>(Stream &, const AttentionParams &, int64_t, bool);
 extern template void launch_attention<64>(Stream &, const AttentionParams &, int64_t, bool);
 extern template void launch_attention<96>(Stream &, const AttentionParams &, int64_t, bool);
 extern template void launch_attention<128>(Stream &, const AttentionParams &, int64_t, bool);
+extern template void launch_quantized_attention<8, 64>(Stream &, const AttentionParams &, int64_t,
+                                                       bool);
+extern template void launch_quantized_attention<8, 128>(Stream &, const AttentionParams &, int64_t,
+                                                        bool);
+extern template void launch_quantized_attention<4, 64>(Stream &, const AttentionParams &, int64_t,
+                                                       bool);
+extern template void launch_quantized_attention<4, 128>(Stream &, const AttentionParams &, int64_t,
+                                                        bool);
 
 }  // namespace ll4::cuda

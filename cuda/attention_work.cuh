@@ -12,7 +12,8 @@ struct AttentionParams {
   PageView pages;
   Divisor page_size, group, chunk;
   Divisor key_rows;  // rows that see the same keys: of a token, or with bidirectional all
-  const bf16 *q, *k, *v;
+  const bf16 *q;
+  const void *k, *v;  // of bf16, f8 or i4
   bf16 *out;
   float *partial;                  // [T, Hq, splits, kDim]: sums of values
   Vec<float, 2> *partial_softmax;  // [T, Hq, splits]: the largest score and the sum of weights
@@ -23,6 +24,9 @@ struct AttentionParams {
   bool one_tile;          // a sequence has one
   float scale;            // positive, of scores in base 2
   Fault *fault;
+  // Of a quantized cache.
+  const float *k_scale, *v_scale;  // [P, Hkv, page_size]
+  int32_t row_bytes;
 };
 
 constexpr int kKeys = static_cast<int>(plan::kKeyBlock);
@@ -40,7 +44,7 @@ struct AttentionWork {
 template <int dim, int rows, int warp_tiles, int key_warps, int stages, bool vectors, int blocks>
 struct AttentionTile {
   static constexpr int kDim = dim, kRows = rows, kKeyWarps = key_warps, kStages = stages;
-  static constexpr bool kVectors = vectors;
+  static constexpr bool kVectors = vectors, kQuantized = false;
   static constexpr int kBlocks = blocks;         // on a multiprocessor, for the compiler
   static constexpr int kWarpTiles = warp_tiles;  // of 16 rows
   static constexpr int kRowWarps = rows / (16 * warp_tiles);
@@ -81,6 +85,37 @@ struct AttentionTile {
 
   using Queries = uint32_t[kKeepsQueries ? dim / 16 : 1][4];
   using Scores = float[warp_tiles][kStepKeys / 8][4];
+};
+
+// The tile of a quantized cache: key blocks travel as they are stored, and become bf16 in shared
+// memory one at a time.
+template <int bits, int dim, int rows, int key_warps, int stages, bool vectors, int blocks>
+struct QuantizedTile : AttentionTile<dim, rows, 1, key_warps, stages, vectors, blocks> {
+  static constexpr bool kQuantized = true;
+  static constexpr int kBits = bits;
+  static constexpr int kWidth = 16 / bits;          // chunks of bf16 that one of the cache becomes
+  static constexpr int kStored = dim / 8 / kWidth;  // chunks of a stored row
+  static_assert(dim % 64 == 0, "eight lanes' stores meet no bank conflict");
+
+  struct Stage {
+    Chunk k[kKeys * kStored], v[kKeys * kStored];  // as each_stored orders them
+    float k_scale[kKeys], v_scale[kKeys];
+  };
+  struct Ring {
+    Chunk k[1][kKeys * dim / 8], v[1][kKeys * dim / 8];
+    float k_scale[kKeys], v_scale[kKeys];
+    Stage stage[stages];
+  };
+  struct alignas(128) Shared {
+    Chunk q[rows * dim / 8];  // at last the results
+    union {
+      Ring ring;
+      float merge[key_warps][16][dim + 8];
+    };
+    int64_t offset[stages][kKeys];  // the row's number in the cache; negative: read as 0
+    AttentionWork work;
+  };
+  static_assert(sizeof(Shared) == plan::attention_shared_bytes(rows, dim, stages, bits));
 };
 
 __device__ __forceinline__ int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
@@ -190,10 +225,12 @@ __device__ __forceinline__ int32_t key_entry(const AttentionParams &p, const Att
   return page_entry(p.pages, p.page_size, w.sequence, w.span.first_page, key);
 }
 
+template <class Tile>
 __device__ __forceinline__ int64_t key_offset(const AttentionParams &p, const AttentionWork &w,
                                               int32_t key, int32_t entry) {
   if (!is_seen(w, key)) return -1;
-  return cache_row(p.pages, p.page_size, entry, w.sequence, w.kv_head, key, p.fault) * p.head_dim;
+  const int64_t row = cache_row(p.pages, p.page_size, entry, w.sequence, w.kv_head, key, p.fault);
+  return Tile::kQuantized ? row : row * p.head_dim;
 }
 
 // Calls body(row, chunk of the row, where that lies) for a thread's share of `rows` rows.
@@ -225,14 +262,109 @@ __device__ __forceinline__ void load_queries(const AttentionParams &p, const Att
   });
 }
 
+// ---- a quantized cache ----
+
+// Calls body(where it lies in the stage, row, chunk of the row) for a thread's share of a key
+// block's stored chunks. Eight lanes have a few rows' neighbouring chunks, so that their chunks of
+// bf16 are in different banks.
+template <class Tile, class Body>
+__device__ __forceinline__ void each_stored(Body body) {
+  constexpr int n = kKeys * Tile::kStored, across = 8 / Tile::kWidth, down = 8 / across;
+  constexpr int wide = Tile::kStored / across;
+#pragma unroll
+  for (int first = 0; first < n; first += Tile::kThreads) {
+    const int i = first + thread_id(), rest = i / 8;
+    if (n % Tile::kThreads == 0 || i < n)
+      body(i, rest / wide * down + i % 8 / across, rest % wide * across + i % across);
+  }
+}
+
+// Bytes [16 c, 16 c + 16) of row `row`; what lies outside of it is 0.
+template <bool kVectors>
+__device__ __forceinline__ void load_stored_chunk(Chunk *to, const void *cache, int64_t row, int c,
+                                                  int32_t row_bytes) {
+  const auto *from = static_cast<const uint8_t *>(cache) + (row < 0 ? 0 : row) * row_bytes;
+  if constexpr (kVectors) {
+    const bool there = row >= 0 && 16 * c < row_bytes;
+    copy_async(to, there ? from + 16 * c : from, there ? 16 : 0);
+  } else {
+    Chunk chunk{};
+#pragma unroll
+    for (int i = 0; i < 16; i++)
+      if (row >= 0 && 16 * c + i < row_bytes)
+        chunk.at[i / 4] |= static_cast<uint32_t>(from[16 * c + i]) << 8 * (i % 4);
+    *to = chunk;
+  }
+}
+
 template <class Tile>
-__device__ __forceinline__ void load_keys(const AttentionParams &p, const int64_t *offsets,
-                                          Chunk *k, Chunk *v) {
-  each_chunk<Tile, kKeys>([&](int r, int c, int to) {
-    const int64_t offset = offsets[r];
-    load_chunk<Tile::kVectors>(k + to, p.k, offset, 8 * c, p.head_dim);
-    load_chunk<Tile::kVectors>(v + to, p.v, offset, 8 * c, p.head_dim);
+__device__ __forceinline__ void load_stored(const AttentionParams &p, const int64_t *rows,
+                                            typename Tile::Stage &stage) {
+  each_stored<Tile>([&](int to, int r, int c) {
+    load_stored_chunk<Tile::kVectors>(stage.k + to, p.k, rows[r], c, p.row_bytes);
+    load_stored_chunk<Tile::kVectors>(stage.v + to, p.v, rows[r], c, p.row_bytes);
   });
+  if (thread_id() < kKeys) {
+    const int64_t row = rows[thread_id()], from = row < 0 ? 0 : row;
+    copy_async_word(&stage.k_scale[thread_id()], p.k_scale + from, row < 0 ? 0 : 4);
+    copy_async_word(&stage.v_scale[thread_id()], p.v_scale + from, row < 0 ? 0 : 4);
+  }
+}
+
+// A chunk as it is stored becomes chunks of bf16, which has every number of f8 and i4.
+template <class Tile>
+__device__ __forceinline__ void widen_chunk(const Chunk &stored, Chunk (&wide)[Tile::kWidth]) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    if constexpr (Tile::kBits == 8) {
+      uint32_t pairs[2];
+      f8_pairs(stored.at[i], pairs);
+      wide[i / 2].at[i % 2 * 2] = pairs[0];
+      wide[i / 2].at[i % 2 * 2 + 1] = pairs[1];
+    } else {
+      uint32_t pairs[4];
+      i4_pairs(stored.at[i], pairs);
+#pragma unroll
+      for (int j = 0; j < 4; j++) wide[i].at[j] = pairs[j];
+    }
+  }
+}
+
+// The key block of a stage, as every thread has read its own share of it.
+template <class Tile>
+__device__ __forceinline__ void widen_keys(typename Tile::Ring &ring, int stage) {
+  const typename Tile::Stage &from = ring.stage[stage];
+  const auto widen = [](const Chunk &stored, Chunk *to, int r, int c) {
+    Chunk wide[Tile::kWidth];
+    widen_chunk<Tile>(stored, wide);
+#pragma unroll
+    for (int i = 0; i < Tile::kWidth; i++) to[Tile::at(r, Tile::kWidth * c + i)] = wide[i];
+  };
+  each_stored<Tile>([&](int i, int r, int c) {
+    widen(from.k[i], ring.k[0], r, c);
+    widen(from.v[i], ring.v[0], r, c);
+  });
+  if (thread_id() < kKeys) {
+    ring.k_scale[thread_id()] = from.k_scale[thread_id()];
+    ring.v_scale[thread_id()] = from.v_scale[thread_id()];
+  }
+}
+
+// Starts reading the key block whose rows are in `stage`'s offsets.
+template <class Tile>
+__device__ __forceinline__ void load_keys(const AttentionParams &p, typename Tile::Shared &s,
+                                          int stage) {
+  if constexpr (Tile::kQuantized) {
+    load_stored<Tile>(p, s.offset[stage], s.ring.stage[stage]);
+  } else {
+    Chunk *k = s.ring.k[stage], *v = s.ring.v[stage];
+    const int64_t *offsets = s.offset[stage];
+    each_chunk<Tile, kKeys>([&](int r, int c, int to) {
+      const int64_t offset = offsets[r];
+      load_chunk<Tile::kVectors>(k + to, static_cast<const bf16 *>(p.k), offset, 8 * c, p.head_dim);
+      load_chunk<Tile::kVectors>(v + to, static_cast<const bf16 *>(p.v), offset, 8 * c, p.head_dim);
+    });
+  }
 }
 
 }  // namespace ll4::cuda

@@ -441,6 +441,7 @@ const Operations kOperations = {
     alone<matmul>,     alone<router>,      alone<grouped_matmul>, alone<swiglu>,
     alone<logits>,     alone<log_softmax>, alone<top_k>,          alone<sample>,
     alone<layer_norm>, alone<unfold>,      alone<pixel_shuffle>,
+    alone<quantize>,
 };
 
 const Backend &backend() {

@@ -10,6 +10,7 @@
 
 #include "../csrc/backend.h"
 #include "common/fault.cuh"
+#include "common/narrow.cuh"
 
 namespace ll4::cuda {
 
@@ -103,6 +104,14 @@ T *data(const ll4_tensor &t) {
   return t.buffer ? reinterpret_cast<T *>(t.buffer->address + t.offset) : nullptr;
 }
 
+// A tensor of f32, bf16 or f16 as kernels take it.
+inline Numbers numbers(const ll4_tensor &t) {
+  const NumberType type = t.dtype == LL4_F32    ? NumberType::kF32
+                          : t.dtype == LL4_BF16 ? NumberType::kBf16
+                                                : NumberType::kF16;
+  return {data<void>(t), type};
+}
+
 // Whether rows of `columns` elements from a tensor's start can be read 16 bytes at a time.
 inline bool vectors(const ll4_tensor &t, int64_t columns) {
   const int64_t element = t.dtype == LL4_BF16 ? 2 : 4;
@@ -159,5 +168,6 @@ void sample(ll4_stream &, const ll4_sample_args &);
 void layer_norm(ll4_stream &, const ll4_layer_norm_args &);
 void unfold(ll4_stream &, const ll4_unfold_args &);
 void pixel_shuffle(ll4_stream &, const ll4_pixel_shuffle_args &);
+void quantize(ll4_stream &, const ll4_quantize_args &);
 
 }  // namespace ll4::cuda

@@ -165,15 +165,12 @@ __device__ __forceinline__ float reduce_columns(const float (&sums)[8]) {
   return v[0];
 }
 
-// Computes the block's columns of rows x[] and calls body(row, column, sums) once for each, where
-// sums[s] is that of set s. Columns past the end have meaningless sums. All threads of a block call
-// it; a barrier must come before the next call.
+// Adds up what the lanes of all warps have of rows and columns and calls body(row, column, sums)
+// once for each, where sums[s] is that of set s. All threads of a block call it; a barrier must
+// come before the next call.
 template <class F, class Body>
-__device__ __forceinline__ void multiply_few(typename F::Shared &shared,
-                                             const bf16 *const (&x)[F::kRows], int64_t depth,
-                                             const FewWeight &weight, Body body) {
-  typename F::Sums lane_sums;
-  multiply_lane<F>(x, depth, weight, lane_sums);
+__device__ __forceinline__ void reduce_few(typename F::Shared &shared,
+                                           const typename F::Sums &lane_sums, Body body) {
 #pragma unroll
   for (int m = 0; m < F::kRows; m++)
 #pragma unroll
@@ -197,6 +194,17 @@ __device__ __forceinline__ void multiply_few(typename F::Shared &shared,
       for (int s = 0; s < F::kSets; s++) sums[s] += shared.sum[w][row][s][column];
     body(row, column, sums);
   }
+}
+
+// Computes the block's columns of rows x[] and calls body as reduce_few does. Columns past the end
+// have meaningless sums.
+template <class F, class Body>
+__device__ __forceinline__ void multiply_few(typename F::Shared &shared,
+                                             const bf16 *const (&x)[F::kRows], int64_t depth,
+                                             const FewWeight &weight, Body body) {
+  typename F::Sums lane_sums;
+  multiply_lane<F>(x, depth, weight, lane_sums);
+  reduce_few<F>(shared, lane_sums, body);
 }
 
 }  // namespace ll4::cuda

@@ -32,11 +32,11 @@ __device__ __forceinline__ int64_t destination(const GroupedParams &p, int64_t r
   return -1;
 }
 
-template <class F>
-__global__ void __launch_bounds__(F::kThreads, F::kBlocks)
-    grouped_few_kernel(const __grid_constant__ GroupedParams p) {
+// Computes a block's columns of its row of out: multiply(row, first column, body) multiplies a row
+// and calls body as reduce_few does.
+template <class F, class Multiply>
+__device__ __forceinline__ void multiply_out_row(const GroupedParams &p, Multiply multiply) {
   static_assert(F::kRows * F::kColumns <= kWarp, "a thread has one sum");
-  auto &shared = shared_memory<typename F::Shared>();
   if (!offsets_ascend(p.offsets, p.experts, p.rows, p.fault)) return;
   const int64_t out_row = block_id().x % p.out_rows;
   const int64_t first = block_id().x / p.out_rows * F::kColumns;
@@ -48,17 +48,25 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
     if (again) sync_threads();
     again = true;
     const float score = p.scores ? p.scores[row] : 1.0f;
-    const bf16 *x[1] = {row_address(p, row)};
-    const FewWeight weight{p.weight + expert_of(p, row) * p.depth * p.weight_columns,
-                           F::kn ? p.weight_columns : p.depth, first, p.columns, p.columns};
-    multiply_few<F>(shared, x, x[0] ? p.depth : 0, weight,
-                    [&](int, int, const float(&sums)[F::kSets]) {
-                      const float y = score * sums[0];
-                      total += F::kSets == 2 ? silu(y) * (score * sums[F::kSets - 1]) : y;
-                    });
+    multiply(row, first, [&](int, int, const float(&sums)[F::kSets]) {
+      const float y = score * sums[0];
+      total += F::kSets == 2 ? silu(y) * (score * sums[F::kSets - 1]) : y;
+    });
   }
   const int64_t column = first + thread_id();
   if (thread_id() < F::kColumns && column < p.columns) store_out(p, out_row, column, total);
+}
+
+template <class F>
+__global__ void __launch_bounds__(F::kThreads, F::kBlocks)
+    grouped_few_kernel(const __grid_constant__ GroupedParams p) {
+  auto &shared = shared_memory<typename F::Shared>();
+  multiply_out_row<F>(p, [&](int64_t row, int64_t first, auto body) {
+    const bf16 *x[1] = {row_address(p, row)};
+    const FewWeight weight{p.weight + expert_of(p, row) * p.depth * p.weight_columns,
+                           F::kn ? p.weight_columns : p.depth, first, p.columns, p.columns};
+    multiply_few<F>(shared, x, x[0] ? p.depth : 0, weight, body);
+  });
 }
 
 }  // namespace ll4::cuda

@@ -1,6 +1,8 @@
 #include "grouped_matmul.cuh"
 
 #include "grouped_few.cuh"
+#include "quantized_grouped_matmul.cuh"
+#include "quantized_plan.h"
 #include "scatter_sum.cuh"
 
 namespace ll4::cuda {
@@ -12,9 +14,6 @@ constexpr Launch kLaunches[] = {launch_grouped_matmul<0>, launch_grouped_matmul<
                                 launch_grouped_matmul<2>, launch_grouped_matmul<3>,
                                 launch_grouped_matmul<4>, launch_grouped_matmul<5>};
 static_assert(sizeof kLaunches / sizeof *kLaunches == plan::kMatmulTileCount, "one a tile");
-
-// So that numbers of tiles, and of the next that a block would take, are 32 bits.
-constexpr int64_t kMostTiles = int64_t{1} << 30;
 
 // Up to here all of scatter is looked through for every row of out, and nothing is counted first.
 constexpr int64_t kFewScattered = 256;
@@ -43,12 +42,15 @@ GroupedParams params(Stream &s, const ll4_grouped_matmul_args &a) {
   return p;
 }
 
-void prepare_scatter(Stream &s, GroupedParams &p) {
-  const int64_t sums = p.rows * p.columns;
-  const bool count = p.rows > kFewScattered;
-  p.partial = s.scratch<float>(sums + (count ? p.out_rows : 0));
-  if (!count) return;
-  auto *counts = reinterpret_cast<uint32_t *>(p.partial + sums);
+// What scatter needs of scratch: sums, and counts of rows where there are many.
+int64_t scatter_numbers(const GroupedParams &p) {
+  return p.rows * p.columns + (p.rows > kFewScattered ? p.out_rows : 0);
+}
+
+void prepare_scatter(Stream &s, GroupedParams &p, void *scratch) {
+  p.partial = static_cast<float *>(scratch);
+  if (p.rows <= kFewScattered) return;
+  auto *counts = reinterpret_cast<uint32_t *>(p.partial + p.rows * p.columns);
   launch(s, "scatter_count", scatter_count_kernel,
          dim3(static_cast<unsigned>(ceil_div(p.out_rows, kScatterCounts))), kScatterThreads,
          sizeof(ScatterCounts), p.scatter, p.rows, p.out_rows, counts);
@@ -98,16 +100,26 @@ void grouped_matmul(ll4_stream &stream, const ll4_grouped_matmul_args &a) {
   require_bf16(a.x, "x");
   GroupedParams p = params(s, a);
   if (p.columns == 0 || p.out_rows == 0) return;
+  const bool quantized = a.weight.data.dtype != LL4_BF16;
   const bool kn = a.weight.layout == LL4_LAYOUT_KN;
   // A thread reads eight neighbours, all gates or all ups.
   const bool use_vectors = vectors(a.x, p.depth) &&
                            vectors(a.weight.data, kn ? p.weight_columns : p.depth) &&
                            (!kn || !p.swiglu || p.columns % 8 == 0);
-  if (plan::few_grouped(p.rows, p.out_rows, p.experts))
-    return multiply_few_rows(s, p, kn, use_vectors);
-  if (p.scatter && p.rows > 0) prepare_scatter(s, p);
-  if (p.rows > 0) multiply_rows(s, p, kn, use_vectors);
-  if (p.scatter)
+  const bool few = plan::few_grouped(p.rows, p.out_rows, p.experts) ||
+                   (quantized && quantized_plan(a.weight, a.x, p.depth).tile == kNoTile);
+  const int64_t f8_bytes = f8_rows_bytes(a.weight, p.rows, p.depth);
+  const bool sums = p.scatter && p.rows > 0 && !few;
+  const int64_t bytes = f8_bytes + (sums ? scatter_numbers(p) * int64_t{sizeof(float)} : 0);
+  char *scratch = bytes > 0 ? s.scratch<char>(bytes) : nullptr;
+  if (sums) prepare_scatter(s, p, scratch + f8_bytes);
+  if (quantized)
+    run_quantized_grouped_matmul(s, p, a.weight, a.x, few, scratch);
+  else if (few)
+    multiply_few_rows(s, p, kn, use_vectors);
+  else if (p.rows > 0)
+    multiply_rows(s, p, kn, use_vectors);
+  if (p.scatter && !few)
     launch(s, "scatter_sum", scatter_sum_kernel,
            dim3(static_cast<unsigned>(p.out_rows),
                 static_cast<unsigned>(ceil_div(p.columns, kScatterColumns))),

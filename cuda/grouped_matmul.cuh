@@ -23,6 +23,9 @@
 
 namespace ll4::cuda {
 
+// So that numbers of tiles, and of the next that a block would take, are 32 bits.
+constexpr int64_t kMostTiles = int64_t{1} << 30;
+
 struct GroupedParams {
   const bf16 *x;                    // [x_rows, depth]
   const bf16 *weight;               // a matrix an expert
@@ -200,53 +203,74 @@ struct GroupedShared {
   Place place[T::kThreads / kWarp];
 };
 
+// Where in the product a tile is.
+struct GroupedPlace {
+  int64_t first_row, first_column;
+};
+template <class T>
+__device__ __forceinline__ GroupedPlace place_of(const GroupedParams &p, const ExpertTile &tile) {
+  return {tile.first + int64_t{tile.number % tile.row_blocks} * T::kRows,
+          int64_t{tile.number / tile.row_blocks} * (p.swiglu ? T::kColumns / 2 : T::kColumns)};
+}
+
+// Scores and SwiGLU of a tile's sums, which are stored then.
+template <class T>
+__device__ __forceinline__ void finish_tile(const GroupedParams &p, const ExpertTile &tile,
+                                            const GroupedPlace &place, typename T::Sums &sums) {
+  const int tile_columns = p.swiglu ? T::kColumns / 2 : T::kColumns;
+  const int64_t left = p.columns - place.first_column;
+  const int some = static_cast<int>(left < tile_columns ? left : tile_columns);
+  const bool whole = p.pairs && some == tile_columns;
+  if (p.swiglu) {
+    finish<T, true>(p, place.first_row, tile.end, sums);
+    if (whole)
+      store_rows<T, true, true>(p, place.first_row, tile.end, place.first_column, some, sums);
+    else
+      store_rows<T, true, false>(p, place.first_row, tile.end, place.first_column, some, sums);
+  } else {
+    finish<T, false>(p, place.first_row, tile.end, sums);
+    if (whole)
+      store_rows<T, false, true>(p, place.first_row, tile.end, place.first_column, some, sums);
+    else
+      store_rows<T, false, false>(p, place.first_row, tile.end, place.first_column, some, sums);
+  }
+}
+
 template <class T, bool kn, bool vectors>
 __device__ __forceinline__ void multiply_tile(GroupedShared<T, kn, vectors> &shared,
                                               const GroupedParams &p, const ExpertTile &tile) {
   using X = typename GroupedShared<T, kn, vectors>::X;
   using W = typename GroupedShared<T, kn, vectors>::W;
-  const int64_t first_row = tile.first + int64_t{tile.number % tile.row_blocks} * T::kRows;
-  const int tile_columns = p.swiglu ? T::kColumns / 2 : T::kColumns;
-  const int64_t first_column = int64_t{tile.number / tile.row_blocks} * tile_columns;
-
+  const GroupedPlace place = place_of<T>(p, tile);
   const auto row_of = [&](int r) -> const bf16 * {
-    return first_row + r < tile.end ? row_address(p, first_row + r) : nullptr;
+    return place.first_row + r < tile.end ? row_address(p, place.first_row + r) : nullptr;
   };
-  const Columns columns{first_column, p.columns, p.swiglu ? p.columns : 0};
+  const Columns columns{place.first_column, p.columns, p.swiglu ? p.columns : 0};
   const bf16 *matrix = p.weight + int64_t{tile.expert} * p.depth * p.weight_columns;
   typename T::Sums sums;
   multiply<T>(shared.stages, X(p.x, p.depth, row_of), W(matrix, p.depth, p.weight_columns, columns),
               p.depth, sums);
-  const int64_t left = p.columns - first_column;
-  const int some = static_cast<int>(left < tile_columns ? left : tile_columns);
-  const bool whole = p.pairs && some == tile_columns;
-  if (p.swiglu) {
-    finish<T, true>(p, first_row, tile.end, sums);
-    if (whole)
-      store_rows<T, true, true>(p, first_row, tile.end, first_column, some, sums);
-    else
-      store_rows<T, true, false>(p, first_row, tile.end, first_column, some, sums);
-  } else {
-    finish<T, false>(p, first_row, tile.end, sums);
-    if (whole)
-      store_rows<T, false, true>(p, first_row, tile.end, first_column, some, sums);
-    else
-      store_rows<T, false, false>(p, first_row, tile.end, first_column, some, sums);
-  }
+  finish_tile<T>(p, tile, place, sums);
+}
+
+// Calls body(tile) for the block's tiles: one, or with kPersistent every grid_size-th.
+template <class T, class Body>
+__device__ __forceinline__ void each_tile(const GroupedParams &p, Place &place, Body body) {
+  if (!offsets_ascend(p.offsets, p.experts, p.rows, p.fault)) return;
+  if (lane_id() == 0) place = {static_cast<int>(block_id().x), 0, 0};
+  do {
+    const ExpertTile tile = next_tile<T::kRows>(p, place);
+    if (tile.expert < 0) return;
+    body(tile);
+  } while (T::kPersistent);
 }
 
 template <class T, bool kn, bool vectors>
 __global__ void __launch_bounds__(T::kThreads, vectors ? T::kBlocks : 1)
     grouped_matmul_kernel(const __grid_constant__ GroupedParams p) {
   auto &shared = shared_memory<GroupedShared<T, kn, vectors>>();
-  if (!offsets_ascend(p.offsets, p.experts, p.rows, p.fault)) return;
-  Place &place = shared.place[warp_id()];
-  if (lane_id() == 0) place = {static_cast<int>(block_id().x), 0, 0};
-  do {
-    const ExpertTile tile = next_tile<T::kRows>(p, place);
-    if (tile.expert < 0) return;
-    multiply_tile<T, kn, vectors>(shared, p, tile);
-  } while (T::kPersistent);
+  each_tile<T>(p, shared.place[warp_id()],
+               [&](const ExpertTile &tile) { multiply_tile<T, kn, vectors>(shared, p, tile); });
 }
 
 // Launches tile number `tile` of plan/matmul.h in `blocks` blocks.

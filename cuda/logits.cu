@@ -1,4 +1,4 @@
-#include "matmul.cuh"
+#include "quantized_matmul.cuh"
 
 namespace ll4::cuda {
 
@@ -19,6 +19,8 @@ void logits(ll4_stream &stream, const ll4_logits_args &a) {
   p.pairs = reinterpret_cast<uintptr_t>(p.out) % 8 == 0 && p.out_columns % 2 == 0;
   p.part[0] = {data<const bf16>(a.weight.data), nullptr, p.out_columns, 0, 0};
   p.fault = s.fault();
+  if (a.weight.data.dtype != LL4_BF16)
+    return run_quantized_matmul(s, "logits", p, a.x, &a.weight, 1);
   run_matmul(s, "logits", p, 1, kn,
              vectors(a.x, p.depth) && vectors(a.weight.data, kn ? p.out_columns : p.depth));
 }

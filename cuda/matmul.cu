@@ -1,6 +1,9 @@
 #include "matmul.cuh"
 
+#include <algorithm>
 #include <limits>
+
+#include "quantized_matmul.cuh"
 
 namespace ll4::cuda {
 
@@ -10,10 +13,6 @@ using Launch = void (*)(Stream &, const char *, const MatmulParams &, bool, bool
 constexpr Launch kLaunches[] = {launch_matmul<0>, launch_matmul<1>, launch_matmul<2>,
                                 launch_matmul<3>, launch_matmul<4>, launch_matmul<5>};
 static_assert(sizeof kLaunches / sizeof *kLaunches == plan::kMatmulTileCount, "one a tile");
-
-// Row blocks whose tiles are under way together: with as many columns they fill a large GPU, and
-// their rows of x fit its L2 cache.
-constexpr int kGroupRows = 16;
 
 template <int rows, bool kn, bool use_vectors>
 void launch_few(Stream &stream, const char *name, const MatmulParams &p) {
@@ -75,26 +74,32 @@ void matmul(ll4_stream &stream, const ll4_matmul_args &a) {
   p.out_columns = a.out.shape[1];
   p.accumulate = a.accumulate != 0;
   p.gelu = a.activation == LL4_ACTIVATION_GELU;
+  p.pairs = reinterpret_cast<uintptr_t>(p.out) % (p.f32 ? 8 : 4) == 0 && p.out_columns % 2 == 0;
   p.fault = s.fault();
+  MatmulPart part[LL4_MAX_PARTS] = {};
+  int64_t first = 0;
+  for (int i = 0; i < a.parts; i++) {
+    const ll4_weight &w = a.weight[i];
+    const int64_t columns = w.data.shape[w.layout == LL4_LAYOUT_KN ? 1 : 0];
+    part[i] = {data<const bf16>(w.data), data<const float>(a.bias[i]), columns, first, 0};
+    first += columns;
+  }
   for (const int32_t layout : {LL4_LAYOUT_NK, LL4_LAYOUT_KN}) {
     const bool kn = layout == LL4_LAYOUT_KN;
+    MatmulParams some = p;
     bool use_vectors = vectors(a.x, p.depth);
-    p.pairs = reinterpret_cast<uintptr_t>(p.out) % (p.f32 ? 8 : 4) == 0 && p.out_columns % 2 == 0;
     int parts = 0;
-    int64_t first = 0;
     for (int i = 0; i < a.parts; i++) {
       const ll4_weight &w = a.weight[i];
-      const int64_t columns = w.data.shape[kn ? 1 : 0];
-      if (w.layout == layout && columns > 0) {
-        p.part[parts++] = {data<const bf16>(w.data), data<const float>(a.bias[i]), columns, first,
-                           0};
-        use_vectors &= vectors(w.data, kn ? columns : p.depth);
-        p.pairs &= first % 2 == 0;
-      }
-      first += w.data.shape[w.layout == LL4_LAYOUT_KN ? 1 : 0];
+      if (w.data.dtype != LL4_BF16 || w.layout != layout || part[i].columns == 0) continue;
+      some.part[parts++] = part[i];
+      use_vectors &= vectors(w.data, kn ? part[i].columns : p.depth);
+      some.pairs &= part[i].first_column % 2 == 0;
     }
-    run_matmul(s, "matmul", p, parts, kn, use_vectors);
+    run_matmul(s, "matmul", some, parts, kn, use_vectors);
   }
+  std::copy(part, part + a.parts, p.part);
+  run_quantized_matmul(s, "matmul", p, a.x, a.weight, a.parts);
 }
 
 }  // namespace ll4::cuda

@@ -12,6 +12,10 @@
 
 namespace ll4::cuda {
 
+// Row blocks whose tiles are under way together: with as many columns they fill a large GPU, and
+// their rows of x fit its L2 cache.
+constexpr int kGroupRows = 16;
+
 struct MatmulPart {
   const bf16 *data;
   const float *bias;     // [columns]; may be null
@@ -132,35 +136,66 @@ __device__ __forceinline__ void store_tile(const MatmulParams &p, int64_t first_
     store_tile<T, Out, false>(p, first_row, first_column, columns, sums);
 }
 
+// Which tile a block computes.
+struct MatmulTilePlace {
+  int64_t first_row;
+  int column_tile;
+};
+template <class T>
+__device__ __forceinline__ MatmulTilePlace tile_place(const MatmulParams &p) {
+  const int group_tiles = p.group_rows * p.column_tiles, tile = static_cast<int>(block_id().x);
+  const int first_block = tile / group_tiles * p.group_rows, in_group = tile % group_tiles;
+  const int left = p.row_blocks - first_block;
+  const int blocks = left < p.group_rows ? left : p.group_rows;
+  return {int64_t{first_block + in_group % blocks} * T::kRows, in_group / blocks};
+}
+
+// Bias and activation of a tile's sums, which are stored then.
+template <class T>
+__device__ __forceinline__ void finish_tile(const MatmulParams &p, const MatmulPart &part,
+                                            int64_t first_row, int64_t first_column,
+                                            typename T::Sums &sums) {
+  finish<T>(p, part, first_column, sums);
+  const int64_t columns = part.columns - first_column, to = part.first_column + first_column;
+  const int some = columns < T::kColumns ? static_cast<int>(columns) : T::kColumns;
+  if (p.f32)
+    store_tile<T, float>(p, first_row, to, some, sums);
+  else
+    store_tile<T, bf16>(p, first_row, to, some, sums);
+}
+
 template <class T, bool kn, bool vectors>
 __global__ void __launch_bounds__(T::kThreads, vectors ? T::kBlocks : 1)
     matmul_kernel(const __grid_constant__ MatmulParams p) {
   using X = Rows<T, T::kRows, vectors>;
   using W = Bf16Weight<T, kn, vectors>;
   auto &shared = shared_memory<TileShared<T, X, W>>();
+  const MatmulTilePlace place = tile_place<T>(p);
+  const MatmulPart part = part_of(p, place.column_tile);
+  const int64_t first_column = int64_t{place.column_tile - part.first_tile} * T::kColumns;
 
-  const int group_tiles = p.group_rows * p.column_tiles, tile = static_cast<int>(block_id().x);
-  const int first_block = tile / group_tiles * p.group_rows, in_group = tile % group_tiles;
-  const int left = p.row_blocks - first_block;
-  const int blocks = left < p.group_rows ? left : p.group_rows;
-  const int64_t first_row = int64_t{first_block + in_group % blocks} * T::kRows;
-  const int column_tile = in_group / blocks;
-  const MatmulPart part = part_of(p, column_tile);
-  const int64_t first_column = int64_t{column_tile - part.first_tile} * T::kColumns;
-  const int64_t columns = part.columns - first_column;
-
-  const auto row_of = [&](int r) { return row_address(p, first_row + r); };
+  const auto row_of = [&](int r) { return row_address(p, place.first_row + r); };
   typename T::Sums sums;
   multiply<T>(shared, X(p.x, p.depth, row_of),
               W(part.data, p.depth, part.columns, Columns{first_column, part.columns, 0}), p.depth,
               sums);
-  finish<T>(p, part, first_column, sums);
-  const int64_t to = part.first_column + first_column;
-  const int some = columns < T::kColumns ? static_cast<int>(columns) : T::kColumns;
+  finish_tile<T>(p, part, place.first_row, first_column, sums);
+}
+
+// Stores what a block of few rows has of row m.
+__device__ __forceinline__ void finish_element(const MatmulParams &p, const MatmulPart &part,
+                                               int64_t m, int64_t column, float sum) {
+  if (column >= part.columns || source_row(p, m) < 0) return;
+  const int64_t to = m * p.out_columns + part.first_column + column;
+  if (part.bias) sum += part.bias[column];
+  if (p.gelu) sum = gelu(sum);
+  const auto put = [&](auto *out) {
+    store(out + to, p.accumulate ? to_float(out[to]) + sum : sum);
+  };
   if (p.f32)
-    store_tile<T, float>(p, first_row, to, some, sums);
+    put(static_cast<float *>(p.out));
   else
-    store_tile<T, bf16>(p, first_row, to, some, sums);
+    put(static_cast<bf16 *>(p.out));
 }
 
 template <class F>
@@ -180,18 +215,7 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocks)
   const FewWeight weight{part.data, F::kn ? part.columns : p.depth, first, part.columns, 0};
   multiply_few<F>(shared, x, p.x_rows > 0 ? p.depth : 0, weight,
                   [&](int m, int column, const float(&sums)[1]) {
-                    if (first + column >= part.columns || source_row(p, m) < 0) return;
-                    const int64_t to = m * p.out_columns + part.first_column + first + column;
-                    float sum = sums[0];
-                    if (part.bias) sum += part.bias[first + column];
-                    if (p.gelu) sum = gelu(sum);
-                    const auto put = [&](auto *out) {
-                      store(out + to, p.accumulate ? to_float(out[to]) + sum : sum);
-                    };
-                    if (p.f32)
-                      put(static_cast<float *>(p.out));
-                    else
-                      put(static_cast<bf16 *>(p.out));
+                    finish_element(p, part, m, first + column, sums[0]);
                   });
 }
 

@@ -8,8 +8,17 @@ namespace {
 
 // Whether four elements from a tensor's start can be read at a time.
 bool aligned(const ll4_tensor &t) {
-  return reinterpret_cast<uintptr_t>(data<char>(t)) % (t.dtype == LL4_F32 ? 16 : 8) == 0;
+  const int64_t bytes = t.dtype == LL4_F32    ? 16
+                        : t.dtype == LL4_BF16 ? 8
+                        : t.dtype == LL4_F8   ? 4
+                                              : 2;
+  return reinterpret_cast<uintptr_t>(data<char>(t)) % bytes == 0;
 }
+
+using Kernel = void (*)(QKVEpilogueParams);
+constexpr Kernel kKernels[2][2] = {
+    {qkv_epilogue_kernel<bf16>, qkv_epilogue_quantized_kernel<bf16>},
+    {qkv_epilogue_kernel<float>, qkv_epilogue_quantized_kernel<float>}};
 
 // Heads a warp takes one after the other: with many tokens its angles serve several.
 int64_t heads_a_warp(int64_t tokens, int64_t multiprocessors) {
@@ -21,7 +30,8 @@ int64_t heads_a_warp(int64_t tokens, int64_t multiprocessors) {
 void qkv_epilogue(ll4_stream &ll4_stream_, const ll4_qkv_epilogue_args &a) {
   Stream &stream = begin(ll4_stream_);
   require_bf16(a.q, "q");
-  require_bf16(a.kv.k, "kv.k");
+  const bool quantized = is_quantized(a.kv);
+  if (!quantized) require_bf16(a.kv.k, "kv.k");
   const int64_t heads = a.q.shape[1], head_dim = a.q.shape[2];
   if (head_dim > kMaxHeadDim)
     fail(LL4_UNSUPPORTED, "q has a head dimension of %lld: this device computes up to %d",
@@ -35,8 +45,8 @@ void qkv_epilogue(ll4_stream &ll4_stream_, const ll4_qkv_epilogue_args &a) {
   p.by_position = a.inv_freq.buffer != nullptr;
   p.angles = data<const float>(p.by_position ? a.inv_freq : a.angles);
   p.q = data<bf16>(a.q);
-  p.k = data<bf16>(a.kv.k);
-  p.v = data<bf16>(a.kv.v);
+  p.k = data<void>(a.kv.k);
+  p.v = data<void>(a.kv.v);
   p.heads = static_cast<int32_t>(heads);
   p.head_dim = static_cast<int32_t>(head_dim);
   p.qk_norm = a.qk_norm != 0;
@@ -46,12 +56,14 @@ void qkv_epilogue(ll4_stream &ll4_stream_, const ll4_qkv_epilogue_args &a) {
   p.attn_scale = a.attn_scale;
   p.floor_scale = a.floor_scale;
   p.fault = stream.fault();
+  p.k_scale = data<float>(a.kv.k_scale);
+  p.v_scale = data<float>(a.kv.v_scale);
+  p.row_bytes = static_cast<int32_t>(cache_row_bytes(a.kv));
+  p.i4 = a.kv.k.dtype == LL4_I4;
   const int64_t block_heads =
       kEpilogueWarps * heads_a_warp(a.batch.tokens, stream.multiprocessors());
   const int64_t across = std::min<int64_t>(ceil_div(heads + 2 * p.pages.heads, block_heads), 65535);
-  const auto kernel =
-      a.qkv.dtype == LL4_F32 ? qkv_epilogue_kernel<float> : qkv_epilogue_kernel<bf16>;
-  launch(stream, "qkv_epilogue", kernel,
+  launch(stream, "qkv_epilogue", kKernels[a.qkv.dtype == LL4_F32][quantized],
          dim3(static_cast<unsigned>(a.batch.tokens), static_cast<unsigned>(across)),
          kEpilogueWarps * kWarp, 0, p);
 }

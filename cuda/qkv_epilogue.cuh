@@ -3,6 +3,7 @@
 // A warp takes heads of one token, four elements a lane, all of it in registers: a lane's two pairs
 // turn by the same two angles in every head, so these are computed once a warp. Nothing is rounded
 // before the result is. Rows are read and written four elements at a time where they allow it.
+// In a quantized cache a head's scale is found by a warp's reduction, as its largest number.
 #pragma once
 
 #include "common/reduce.cuh"
@@ -17,11 +18,16 @@ struct QKVEpilogueParams {
   const void *qkv;      // of fp32 or bf16
   const float *angles;  // [positions, head_dim / 2]; null: no rotation
   bool by_position;     // one row of angles, for position 1, serves them all
-  bf16 *q, *k, *v;
+  bf16 *q;
+  void *k, *v;  // of bf16, f8 or i4
   int32_t heads, head_dim;
   bool qk_norm, vectors;  // rows are multiples of four elements
   float qk_norm_eps, attn_scale, floor_scale;
   Fault *fault;
+  // Of a quantized cache.
+  float *k_scale, *v_scale;  // [P, Hkv, page_size]
+  int32_t row_bytes;
+  bool i4;
 };
 
 constexpr int kEpilogueWarps = 4;
@@ -87,6 +93,48 @@ __device__ __forceinline__ void store_four(const QKVEpilogueParams &p, bf16 *row
   }
 }
 
+// A number of i4 as it is stored: the last place of 1.5 * 2^23 is one.
+__device__ __forceinline__ uint32_t round_i4(float x) {
+  return as_bits(fmaxf(-7.0f, fminf(7.0f, x)) + 12582912.0f) - 0x4b400000u + 8u;
+}
+
+// A lane's four numbers, which are the next bytes of a word. Padding is 0, in i4 too.
+__device__ __forceinline__ uint32_t quantize_four(bool i4, float scale, const float (&x)[4]) {
+  uint32_t word = 0;
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float q = scale == 0.0f ? 0.0f : div_rn(x[i], scale);  // all too small for a scale
+    word |= i4 ? round_i4(q) << 4 * i : round_f8(q) << 8 * i;
+  }
+  return word;
+}
+
+// Stores a lane's part of a head as f8 or i4, and with it the head's scale: NaN where a value is
+// not finite, with numbers that are 0, so that who gives them no weight does not see them.
+__device__ __forceinline__ void store_quantized(const QKVEpilogueParams &p, void *cache,
+                                                float *scales, int64_t row, float (&x)[4]) {
+  const float largest =
+      warp_reduce(Max()(Max()(fabsf(x[0]), fabsf(x[1])), Max()(fabsf(x[2]), fabsf(x[3]))), Max());
+  const bool finite = largest < as_float(0x7f800000u);
+  const float scale = !finite           ? as_float(0x7fc00000u)
+                      : largest == 0.0f ? 1.0f
+                                        : div_rn(largest, p.i4 ? 7.0f : 448.0f);
+  if (lane_id() == 0) scales[row] = scale;
+  const uint32_t word = quantize_four(p.i4, finite ? scale : 0.0f, x);
+  const int bytes = p.i4 ? 2 : 4, column = bytes * lane_id();
+  uint8_t *to = static_cast<uint8_t *>(cache) + row * p.row_bytes + column;
+  if (!p.vectors) {
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+      if (i < bytes && column + i < p.row_bytes) to[i] = static_cast<uint8_t>(word >> 8 * i);
+  } else if (column < p.row_bytes) {
+    if (p.i4)
+      *reinterpret_cast<uint16_t *>(to) = static_cast<uint16_t>(word);
+    else
+      *reinterpret_cast<uint32_t *>(to) = word;
+  }
+}
+
 // Rotates, normalises and scales a lane's part of a head of q or k.
 __device__ __forceinline__ void compute_four(const QKVEpilogueParams &p, float (&x)[4],
                                              const Turn (&turns)[2], float scale) {
@@ -110,9 +158,8 @@ __device__ __forceinline__ void compute_four(const QKVEpilogueParams &p, float (
 }
 
 // Block (token, y): heads y * kEpilogueWarps + warp, and every so many further.
-template <class X>
-__global__ void __launch_bounds__(kEpilogueWarps *kWarp, 1024 / (kEpilogueWarps * kWarp))
-    qkv_epilogue_kernel(const __grid_constant__ QKVEpilogueParams p) {
+template <class X, bool kQuantized>
+__device__ __forceinline__ void qkv_epilogue_block(const QKVEpilogueParams &p) {
   const int32_t token = static_cast<int32_t>(block_id().x);
   if (token == 0 && block_id().y == 0) check_spans(p.batch, p.pages, p.fault);
   const int32_t sequence = find_sequence(p.batch, token);
@@ -154,10 +201,25 @@ __global__ void __launch_bounds__(kEpilogueWarps *kWarp, 1024 / (kEpilogueWarps 
     }
     const bool is_k = h < p.heads + kv_heads;
     const int32_t kv_head = h - p.heads - (is_k ? 0 : kv_heads);
-    const int64_t to = (cache + int64_t{kv_head} * p.pages.page_size) * p.head_dim;
+    const int64_t to = cache + int64_t{kv_head} * p.pages.page_size;
     if (is_k) compute_four(p, x, turns, 1.0f);
-    store_four(p, (is_k ? p.k : p.v) + to, x);
+    if constexpr (kQuantized)
+      store_quantized(p, is_k ? p.k : p.v, is_k ? p.k_scale : p.v_scale, to, x);
+    else
+      store_four(p, static_cast<bf16 *>(is_k ? p.k : p.v) + to * p.head_dim, x);
   }
+}
+
+template <class X>
+__global__ void __launch_bounds__(kEpilogueWarps *kWarp, 1024 / (kEpilogueWarps * kWarp))
+    qkv_epilogue_kernel(const __grid_constant__ QKVEpilogueParams p) {
+  qkv_epilogue_block<X, false>(p);
+}
+
+template <class X>
+__global__ void __launch_bounds__(kEpilogueWarps *kWarp, 1024 / (kEpilogueWarps * kWarp))
+    qkv_epilogue_quantized_kernel(const __grid_constant__ QKVEpilogueParams p) {
+  qkv_epilogue_block<X, true>(p);
 }
 
 }  // namespace ll4::cuda

@@ -5,6 +5,7 @@ set(LL4_CUDA_SOURCES
   layer_norm.cu
   log_softmax.cu
   pixel_shuffle.cu
+  quantize.cu
   rms_norm.cu
   router.cu
   sample.cu
@@ -16,6 +17,10 @@ set(LL4_CUDA_SOURCES
   inst/attention_64.cu
   inst/attention_96.cu
   inst/attention_128.cu
+  inst/attention_f8_64.cu
+  inst/attention_f8_128.cu
+  inst/attention_i4_64.cu
+  inst/attention_i4_128.cu
   qkv_epilogue.cu
   grouped_matmul.cu
   logits.cu
@@ -31,4 +36,19 @@ set(LL4_CUDA_SOURCES
   inst/matmul_32x64.cu
   inst/matmul_64x64.cu
   inst/matmul_128x128.cu
-  inst/matmul_128x256.cu)
+  inst/matmul_128x256.cu
+  quantized_grouped_matmul.cu
+  quantized_matmul.cu
+  quantized_plan.cu
+  inst/quantized_grouped_matmul_i4_32.cu
+  inst/quantized_grouped_matmul_i4_64.cu
+  inst/quantized_grouped_matmul_i8_16.cu
+  inst/quantized_grouped_matmul_i8_32.cu
+  inst/quantized_grouped_matmul_f8.cu
+  inst/quantized_grouped_matmul_f8_plain.cu
+  inst/quantized_matmul_i4_32.cu
+  inst/quantized_matmul_i4_64.cu
+  inst/quantized_matmul_i8_16.cu
+  inst/quantized_matmul_i8_32.cu
+  inst/quantized_matmul_f8.cu
+  inst/quantized_matmul_f8_plain.cu)

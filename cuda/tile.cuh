@@ -52,9 +52,16 @@ using PlannedTile = Tile<plan::kMatmulTiles[index].rows, plan::kMatmulTiles[inde
 // different banks.
 template <int chunks>
 __device__ __forceinline__ int swizzled(int row, int chunk) {
-  static_assert(chunks == 4 || chunks % 8 == 0, "a row is 64 bytes or whole lines of 128");
-  return row * chunks + (chunk ^ (chunks == 4 ? row / 2 % 4 : row % 8));
+  static_assert(chunks == 2 || chunks == 4 || chunks % 8 == 0,
+                "a row is 32 or 64 bytes or whole lines of 128");
+  return row * chunks + (chunk ^ (chunks == 2 ? row / 4 % 2 : chunks == 4 ? row / 2 % 4 : row % 8));
 }
+template <int chunks>
+struct Swizzled {
+  static __device__ __forceinline__ int at(int row, int chunk) {
+    return swizzled<chunks>(row, chunk);
+  }
+};
 
 // The first n elements of eight, then zeros, one by one.
 __device__ __forceinline__ Chunk load_elements(const bf16 *from, int64_t n) {
@@ -77,12 +84,14 @@ __device__ __forceinline__ void fetch_chunk(Chunk *to, const bf16 *from, int64_t
     *to = load_elements(from, n);
 }
 
-// A stage of `rows` rows, kDepth elements of each, from rows that lie anywhere: x, and weights as
-// [N, K]. A thread fetches the same chunk of every kStep-th row.
-template <class T, int rows, bool vectors>
+// A stage of `rows` rows, `chunks` chunks of each, from rows that lie anywhere: x, and weights as
+// [N, K]. A thread fetches the same chunk of every kStep-th row. Depth is counted in elements of
+// two bytes, whatever they stand for.
+template <class T, int rows, bool vectors, int chunks = T::kDepth / 8,
+          class Places = Swizzled<chunks>>
 class Rows {
  public:
-  static constexpr int kChunks = T::kDepth / 8;
+  static constexpr int kChunks = chunks;
   using Stage = Chunk[rows * kChunks];
 
   // row_of(r) is the address of row r, null for one of zeros; `any` is some address of the operand.
@@ -101,12 +110,11 @@ class Rows {
   __device__ __forceinline__ void fetch(Stage &stage) {
 #pragma unroll
     for (int i = 0; i < kMine; i++) {
-      Chunk *to =
-          stage + swizzled<kChunks>(thread_id() / kChunks + i * kStep, thread_id() % kChunks);
+      Chunk *to = stage + Places::at(thread_id() / kChunks + i * kStep, thread_id() % kChunks);
       fetch_chunk<vectors>(to, from_[i], present_ >> i & 1 ? left_ : 0);
-      from_[i] += T::kDepth;
+      from_[i] += kChunks * 8;
     }
-    left_ -= T::kDepth;
+    left_ -= kChunks * 8;
   }
 
  private:

@@ -27,6 +27,7 @@ type field struct {
 	name     string
 	tensor   *bindings.Tensor
 	optional bool
+	half     bool // may be in fp16, which nothing else may
 }
 
 // mistake changes an argument and names the field that the error must name.
@@ -126,12 +127,12 @@ func TestArguments(t *testing.T) {
 // breakTensor makes every mistake that a tensor can have.
 func breakTensor(t *testing.T, r *rig, op operation, f field) {
 	right := *f.tensor
-	bytesOf := func(b *bindings.Buffer) []byte {
+	contentOf := func(b *bindings.Buffer) []byte {
 		out := make([]byte, b.Bytes())
 		require.NoError(t, r.stream.ReadBytes(b, 0, out))
 		return out
 	}
-	before := bytesOf(right.Buffer)
+	before := contentOf(right.Buffer)
 	mistakes := map[string]func(x *bindings.Tensor){
 		"unknown type":    func(x *bindings.Tensor) { x.DType = 99 },
 		"no type":         func(x *bindings.Tensor) { x.DType = 0 },
@@ -143,6 +144,12 @@ func breakTensor(t *testing.T, r *rig, op operation, f field) {
 		"misaligned":      func(x *bindings.Tensor) { x.Offset++ },
 		"another rank":    func(x *bindings.Tensor) { *x = moreDimensions(right) },
 		"bad slice":       func(x *bindings.Tensor) { *x = right.Rows(0, right.Dim(0)+1) },
+	}
+	if right.DType.Size() == 1 {
+		delete(mistakes, "misaligned")
+	}
+	if f.half {
+		mistakes["another type"] = func(x *bindings.Tensor) { x.DType = bindings.I32 }
 	}
 	if !f.optional {
 		mistakes["absent"] = func(x *bindings.Tensor) { *x = bindings.Tensor{} }
@@ -170,7 +177,7 @@ func breakTensor(t *testing.T, r *rig, op operation, f field) {
 			requireRefused(t, op, "")
 		})
 	}
-	require.Equal(t, before, bytesOf(right.Buffer), "%s was written by a refused call", f.name)
+	require.Equal(t, before, contentOf(right.Buffer), "%s was written by a refused call", f.name)
 }
 
 // moreDimensions adds a dimension of 1, or merges the first two of four.

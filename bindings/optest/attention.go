@@ -7,6 +7,9 @@ import "math"
 type Sequence struct {
 	Past, New int
 	K, V      []float64
+	// What K and V are computed from where the cache is quantized, a row and a group a
+	// head: [(Past+New) Hkv, D].
+	QuantizedK, QuantizedV *Quantized
 }
 
 // Attn are the sizes and switches of [Attention].
@@ -84,8 +87,8 @@ func (a Attn) head(query []float64, s Sequence, p, kvHead int) Values {
 		}
 	}
 	// The sum of the weights, the sum of the values, and a rescaling of both at
-	// each new maximum.
-	relative := float64(3*len(keys)+8) * unit32
+	// each new maximum; and the scales of quantized values.
+	relative := float64(3*len(keys)+9) * unit32
 	if a.BF16 {
 		relative += 2 * unit16 // the weights, above and below the fraction
 		if a.CacheF32 {
@@ -105,8 +108,9 @@ func (a Attn) score(query, key []float64) (score, err float64) {
 		score += query[d] * key[d]
 		abs += math.Abs(query[d] * key[d])
 	}
-	// Two more roundings where the scale is multiplied in; with bf16 that of q.
-	err = a.product(len(query), abs, 2)
+	// Two more roundings where the scale is multiplied in, and one for that of a
+	// quantized key, whose numbers bf16 holds; with bf16 that of q.
+	err = a.product(len(query), abs, 3)
 	if a.BF16 && a.CacheF32 {
 		err += unit16 * abs
 	}

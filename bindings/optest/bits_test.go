@@ -136,6 +136,7 @@ func everyOperation(r *rig) map[string][]byte {
 			KV:      pages.kv(r, m.act, c.kv, c.dim, nil, nil, true),
 		}
 		keep("qkv_epilogue", m, r.stream.QKVEpilogue(&epilogue), epilogue.Q, epilogue.KV.K, epilogue.KV.V)
+		quantizedOperations(r, rng, m, keep)
 	}
 	return out
 }
@@ -232,19 +233,19 @@ func TestBitsOfAttention(t *testing.T) {
 		{name: "bidirectional", heads: 2, kv: 1, dim: 88, page: 7, bidirectional: true, spans: []span{{0, 70}, {0, 30}, {33, 5}}},
 	} {
 		for _, m := range modes {
-			t.Run(fmt.Sprintf("%s,%v", c.name, m), func(t *testing.T) { testBitsOfAttention(t, c, m) })
+			t.Run(fmt.Sprintf("%s,%v", c.name, m), func(t *testing.T) { testBitsOfAttention(t, c, m, m.act) })
 		}
 	}
 }
 
-func testBitsOfAttention(t *testing.T, c attnCase, m mode) {
+func testBitsOfAttention(t *testing.T, c attnCase, m mode, cache bindings.DType) {
 	rng := newRand(t.Name())
-	caches := newCaches(rng, c.spans, c.kv, c.dim, m.act)
+	caches := newCaches(rng, c.spans, c.kv, c.dim, cache)
 	pages := newPaging(rng, c.spans, c.page, c.chunk)
 	width := c.heads * c.dim
 	q := random(rng, m.act, pages.tokens()*width)
 	onCPU(t, func(t *testing.T, r *rig) {
-		a := c.args(r, m, m.act, pages, caches, q)
+		a := c.args(r, m, cache, pages, caches, q)
 		require.NoError(t, r.stream.Attention(&a))
 		together := r.bytes(a.Out)
 		row := len(together) / pages.tokens()
@@ -256,10 +257,11 @@ func testBitsOfAttention(t *testing.T, c attnCase, m mode) {
 				}
 				for from := 0; from < s.new; from += size {
 					n := min(size, s.new-from)
-					piece := Sequence{Past: s.past + from, New: n, K: caches[i].K, V: caches[i].V}
+					piece := caches[i]
+					piece.Past, piece.New = s.past+from, n
 					alone := c
 					alone.spans = []span{{piece.Past, n}}
-					b := alone.args(r, m, m.act, newPaging(rng, alone.spans, c.page, c.chunk), []Sequence{piece},
+					b := alone.args(r, m, cache, newPaging(rng, alone.spans, c.page, c.chunk), []Sequence{piece},
 						q[(token+from)*width:(token+from+n)*width])
 					require.NoError(t, r.stream.Attention(&b))
 					require.Equal(t, together[(token+from)*row:(token+from+n)*row], r.bytes(b.Out),

@@ -29,13 +29,14 @@ func GroupedMatmul(g Grouped) Values {
 			if g.Gather != nil {
 				source = int(g.Gather[r])
 			}
-			score, roundings := 1.0, 0.0
+			score := 1.0
 			if g.RowScores != nil {
-				score, roundings = g.RowScores[r], 1
+				score = g.RowScores[r]
 			}
+			in := g.input(expert, g.X[source*k:(source+1)*k], score)
 			for n := range width {
 				i := r*width + n
-				rows.Want[i], rows.Tol[i] = g.element(expert, g.X[source*k:(source+1)*k], score, n, roundings)
+				rows.Want[i], rows.Tol[i] = g.element(expert, in, n)
 			}
 		}
 	}
@@ -49,16 +50,12 @@ func GroupedMatmul(g Grouped) Values {
 }
 
 // element returns one element of a row and its error before it is stored.
-func (g Grouped) element(expert Matrix, x []float64, score float64, n int, roundings float64) (want, err float64) {
-	product := func(n int) (float64, float64) {
-		sum, abs := expert.dot(x, n)
-		return sum * score, g.product(len(x), abs*math.Abs(score), roundings)
-	}
-	want, err = product(n)
+func (g Grouped) element(expert Matrix, x input, n int) (want, err float64) {
+	want, err, _ = g.times(x, expert, n)
 	if !g.SwiGLU {
 		return want, err
 	}
-	up, upErr := product(n + expert.N/2)
+	up, upErr, _ := g.times(x, expert, n+expert.N/2)
 	return gated(want, err, up, upErr)
 }
 

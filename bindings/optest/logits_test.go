@@ -40,7 +40,7 @@ func TestLogits(t *testing.T) {
 							Out:     r.out("out", bindings.F32, int64(len(s.rows)), int64(s.vocabulary)),
 						}
 						r.ran(r.stream.Logits(&a), m.act == bindings.F32)
-						Compare(t, "out", r.read(a.Out), Logits(x, s.rows, weight, m.precision(r.info).BF16))
+						Compare(t, "out", r.read(a.Out), Logits(x, s.rows, weight, m.precision(r.info)))
 					})
 				})
 			}

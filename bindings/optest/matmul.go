@@ -8,9 +8,10 @@ import (
 
 // Matrix is a weight matrix of N outputs and K inputs, in either layout.
 type Matrix struct {
-	Data   []float64
-	N, K   int
-	Layout bindings.Layout
+	Data      []float64
+	N, K      int
+	Layout    bindings.Layout
+	Quantized *Quantized // what Data is computed from; nil: it is bf16
 }
 
 // At returns the weight of input k in output n.
@@ -19,16 +20,6 @@ func (m Matrix) At(n, k int) float64 {
 		return m.Data[k*m.N+n]
 	}
 	return m.Data[n*m.K+k]
-}
-
-// dot returns output n of the input x, and the sum of the absolute products.
-func (m Matrix) dot(x []float64, n int) (sum, abs float64) {
-	for k, e := range x {
-		p := e * m.At(n, k)
-		sum += p
-		abs += math.Abs(p)
-	}
-	return sum, abs
 }
 
 // Linear are the arguments of [Matmul].
@@ -48,8 +39,9 @@ func Matmul(a Linear) Values {
 	k := a.Parts[0].K
 	for row := 0; row < len(a.X); row += k {
 		for i, part := range a.Parts {
+			in := a.input(part, a.X[row:row+k], 1)
 			for n := range part.N {
-				want, err := a.element(a.X[row:row+k], i, n)
+				want, err := a.element(in, i, n)
 				if a.Old != nil {
 					before := a.Old[len(v.Want)]
 					err += unit32 * (math.Abs(before) + math.Abs(want) + err)
@@ -63,9 +55,8 @@ func Matmul(a Linear) Values {
 }
 
 // element returns output n of a part for a row of x.
-func (a Linear) element(x []float64, part, n int) (want, err float64) {
-	want, abs := a.Parts[part].dot(x, n)
-	err = a.product(len(x), abs, 0)
+func (a Linear) element(x input, part, n int) (want, err float64) {
+	want, err, abs := a.times(x, a.Parts[part], n)
 	if a.Bias != nil && a.Bias[part] != nil {
 		bias := a.Bias[part][n]
 		err += unit32 * (abs + math.Abs(bias))

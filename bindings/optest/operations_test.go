@@ -11,14 +11,14 @@ import (
 )
 
 // operations makes small arguments that work for every operation; for some there are
-// two, with options that exclude each other.
+// several, with options that exclude each other.
 func operations(r *rig) []operation {
-	return []operation{
+	return append(quantizedOperationList(r), []operation{
 		embedOperation(r), rmsNormOperation(r), qkvOperation(r), anglesOperation(r), attentionOperation(r),
 		bidirectionalOperation(r), matmulOperation(r), biasOperation(r), routerOperation(r), groupedOperation(r),
 		swigluOperation(r), logitsOperation(r), logSoftmaxOperation(r), topKOperation(r), sampleOperation(r),
 		layerNormOperation(r), unfoldOperation(r), pixelShuffleOperation(r),
-	}
+	}...)
 }
 
 func TestOperationsAreAll(t *testing.T) {
@@ -28,7 +28,7 @@ func TestOperationsAreAll(t *testing.T) {
 			require.Contains(t, csrc.Header, "ll4_"+op.name+"(ll4_stream *")
 			names[op.name] = true
 		}
-		require.Len(t, names, 15)
+		require.Len(t, names, 16)
 	})
 }
 
@@ -196,6 +196,8 @@ func attentionOperation(r *rig) operation {
 			reshape("heads that KV heads do not divide", "q", &a.Q, 3, 3, 4),
 			reshape("fewer heads out", "out", &a.Out, 3, 2, 4),
 			set("another type out", "out", &a.Out, r.zerosOther("out", 3, 4, 4)),
+			set("a scale", "kv.k_scale", &a.KV.KScale, r.zeros32("kv.k_scale", 6, 2, 2)),
+			set("a scale of values", "kv.v_scale", &a.KV.VScale, r.zeros32("kv.v_scale", 6, 2, 2)),
 		),
 		contents: append(batchContents(&a.Batch, &a.KV),
 			content{"a first page past what is seen", "kv.", &a.KV.FirstPage, []int32{0, 1}}),
@@ -245,6 +247,7 @@ func routerOperation(r *rig) operation {
 			reshape("offsets without an end", "offsets", &a.Offsets, 5),
 			reshape("fewer rows", "row_tokens", &a.RowTokens, 5),
 			set("weight in fp32", "weight", &a.Weight, r.zeros32("weight", 5, 8)),
+			set("weight in f8", "weight", &a.Weight, r.zeros("weight", bindings.F8, 5, 8)),
 		},
 	}
 }
@@ -289,14 +292,14 @@ func groupedOperation(r *rig) operation {
 }
 
 func swigluOperation(r *rig) operation {
-	a := &bindings.SwiGLUArgs{GateUp: r.zerosAct("gate_up", 3, 8), Out: r.zerosAct("out", 3, 4)}
+	a := &bindings.SwiGLUArgs{GateUp: r.zerosAct("gate_up", 3, 16), Out: r.zerosAct("out", 3, 8)}
 	return operation{
 		name: "swiglu", call: func() error { return r.stream.SwiGLU(a) },
 		tensors: []field{{name: "gate_up", tensor: &a.GateUp}, {name: "out", tensor: &a.Out}},
 		mistakes: []mistake{
-			reshape("an odd number", "gate_up", &a.GateUp, 3, 7),
-			reshape("fewer rows", "out", &a.Out, 2, 4), reshape("fewer columns", "out", &a.Out, 3, 3),
-			set("another type out", "out", &a.Out, r.zerosOther("out", 3, 4)),
+			reshape("an odd number", "gate_up", &a.GateUp, 3, 15),
+			reshape("fewer rows", "out", &a.Out, 2, 8), reshape("fewer columns", "out", &a.Out, 3, 7),
+			set("another type out", "out", &a.Out, r.zerosOther("out", 3, 8)),
 		},
 	}
 }

@@ -101,7 +101,7 @@ func unfoldOperation(r *rig) operation {
 			reshape("a rectangle", "x", &a.X, 2, 3, 4, 2), reshape("no channels", "x", &a.X, 2, 0, 4, 4),
 			reshape("no pixels", "x", &a.X, 2, 3, 0, 0), reshape("fewer tiles", "out", &a.Out, 1, 5, 16),
 			reshape("fewer rows", "out", &a.Out, 2, 3, 16), reshape("fewer columns", "out", &a.Out, 2, 5, 11),
-			reshape("no tiles and impossible sides", "out", &a.X, 0, 3, 1<<40, 1<<40),
+			reshape("no tiles and impossible sides", "x", &a.X, 0, 3, 1<<40, 1<<40),
 			set("integers", "x", &a.X, r.zerosInt("x", 2, 3, 4, 4)),
 		},
 	}

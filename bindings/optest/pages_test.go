@@ -102,11 +102,12 @@ func (p *paging) batch(r *rig) bindings.Batch {
 }
 
 // kv places the pages. Slots hold what the sequences' caches hold, where
-// sees(sequence, position) says so, and else NaN. With update the operation may
-// write them.
+// sees(sequence, position) says so, and else NaN: a scale of NaN where they are
+// quantized. With update the operation may write them.
 func (p *paging) kv(r *rig, dtype bindings.DType, heads, dim int, caches []Sequence,
 	sees func(sequence, position int) bool, update bool) bindings.KV {
 	k, v := p.poison(heads*dim), p.poison(heads*dim)
+	kScale, vScale := p.poison(heads), p.poison(heads)
 	for i, cache := range caches {
 		for j := range cache.Past + cache.New {
 			page, row, ok := p.slot(i, j)
@@ -114,22 +115,33 @@ func (p *paging) kv(r *rig, dtype bindings.DType, heads, dim int, caches []Seque
 				continue
 			}
 			for h := range heads {
-				at := p.at(page, row, h, heads, dim)
-				from := (j*heads + h) * dim
-				copy(k[at:at+dim], cache.K[from:])
-				copy(v[at:at+dim], cache.V[from:])
+				at, from := p.at(page, row, h, heads, 1), j*heads+h
+				if quantized(dtype) {
+					cache.QuantizedK.copyRow(from, k[at*dim:(at+1)*dim], kScale[at:])
+					cache.QuantizedV.copyRow(from, v[at*dim:(at+1)*dim], vScale[at:])
+					continue
+				}
+				copy(k[at*dim:(at+1)*dim], cache.K[from*dim:])
+				copy(v[at*dim:(at+1)*dim], cache.V[from*dim:])
 			}
 		}
 	}
-	place := r.floats
-	if update {
-		place = r.inout
-	}
 	shape := []int64{int64(p.pages), int64(heads), int64(p.size), int64(dim)}
+	place := func(name string, dtype bindings.DType, values []float64, shape ...int64) bindings.Tensor {
+		data := encode(dtype, values)
+		if quantized(dtype) {
+			data = pack(dtype, values, dim)
+		}
+		return r.place(name, dtype, data, update, shape)
+	}
 	kv := bindings.KV{
 		K:         place("kv.k", dtype, k, shape...),
 		V:         place("kv.v", dtype, v, shape...),
 		PageTable: r.ints("kv.page_table", p.table, int64(len(p.spans)), int64(p.columns)),
+	}
+	if quantized(dtype) {
+		kv.KScale = place("kv.k_scale", bindings.F32, kScale, shape[:3]...)
+		kv.VScale = place("kv.v_scale", bindings.F32, vScale, shape[:3]...)
 	}
 	for _, first := range p.first {
 		if first != 0 { // else absent, which means the same
@@ -138,6 +150,12 @@ func (p *paging) kv(r *rig, dtype bindings.DType, heads, dim int, caches []Seque
 		}
 	}
 	return kv
+}
+
+// copyRow copies the numbers and the scale of a row that is one group.
+func (q *Quantized) copyRow(row int, numbers, scale []float64) {
+	copy(numbers, q.Q[row*q.K:(row+1)*q.K])
+	scale[0] = q.Scale[row]
 }
 
 // poison returns pages full of NaN.
@@ -158,12 +176,38 @@ func (p *paging) at(page, row, head, heads, dim int) int {
 func newCaches(rng *rand.Rand, spans []span, heads, dim int, dtype bindings.DType) []Sequence {
 	var out []Sequence
 	for _, s := range spans {
-		n := (s.past + s.new) * heads * dim
-		out = append(out, Sequence{
-			Past: s.past, New: s.new, K: random(rng, dtype, n), V: random(rng, dtype, n),
-		})
+		n := (s.past + s.new) * heads
+		c := Sequence{Past: s.past, New: s.new}
+		if quantized(dtype) {
+			c.QuantizedK, c.QuantizedV = newHeads(rng, n, dim, dtype), newHeads(rng, n, dim, dtype)
+			c.K, c.V = c.QuantizedK.Matrix().Data, c.QuantizedV.Matrix().Data
+		} else {
+			c.K, c.V = random(rng, dtype, n*dim), random(rng, dtype, n*dim)
+		}
+		out = append(out, c)
 	}
 	return out
+}
+
+// newHeads draws n quantized heads, about as large as random numbers are.
+func newHeads(rng *rand.Rand, n, dim int, dtype bindings.DType) *Quantized {
+	q := &Quantized{DType: dtype, N: n, K: dim, Group: dim, ScaleType: bindings.F32}
+	for range n {
+		scale, most := float64(rng.Float32()+0.5), 3.5
+		if dtype == bindings.F8 {
+			most = 224
+		}
+		q.Scale = append(q.Scale, Round(scale/most, bindings.F32))
+		for range dim {
+			x := most * rng.NormFloat64()
+			if dtype == bindings.F8 {
+				q.Q = append(q.Q, E4M3(EncodeE4M3(x)))
+			} else {
+				q.Q = append(q.Q, max(-7, min(7, math.RoundToEven(x))))
+			}
+		}
+	}
+	return q
 }
 
 func TestPaging(t *testing.T) {

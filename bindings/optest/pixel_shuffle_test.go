@@ -11,6 +11,7 @@ func TestPixelShuffle(t *testing.T) {
 	for _, size := range []struct{ tiles, g, factor, rows, channels int }{
 		{1, 1, 1, 1, 1}, {2, 4, 1, 16, 8}, {1, 2, 2, 4, 3}, {3, 4, 2, 17, 33}, {2, 6, 2, 40, 8}, {1, 3, 3, 9, 16},
 		{2, 9, 3, 82, 5}, {2, 12, 4, 144, 24}, {2, 24, 2, 577, 40},
+		{2, 4, 2, 17, 1408}, {1, 4, 4, 16, 131},
 	} {
 		for _, act := range acts {
 			t.Run(fmt.Sprintf("%+v,%v", size, act), func(t *testing.T) {

@@ -1,6 +1,7 @@
 package optest
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/llama4go/llama4go/bindings"
@@ -19,7 +20,8 @@ type QKV struct {
 }
 
 // QKVEpilogue returns q [T, Hq, D] and k and v [T, Hkv, D] of the tokens at
-// positions, from the rows q, k, v of qkv.
+// positions, from the rows q, k, v of qkv. For a cache that is quantized k and v are
+// what becomes so: see [QuantizedHead].
 func QKVEpilogue(a QKV, qkv []float64, positions []int) (q, k, v Values) {
 	width := (a.Heads + 2*a.KVHeads) * a.Dim
 	for t, position := range positions {
@@ -32,11 +34,60 @@ func QKVEpilogue(a QKV, qkv []float64, positions []int) (q, k, v Values) {
 			case h < a.Heads+a.KVHeads:
 				k.append(a.turned(head, position, false))
 			default:
-				v.append(Rounded(head, a.Cache))
+				v.append(a.cached(head))
 			}
 		}
 	}
 	return q, k, v
+}
+
+// cached returns a head that nothing is computed of, as the cache has it.
+func (a QKV) cached(head []float64) Values {
+	if quantized(a.Cache) {
+		return Exact(head)
+	}
+	return Rounded(head, a.Cache)
+}
+
+// quantized reports whether a cache of a type has scales.
+func quantized(cache bindings.DType) bool { return cache == bindings.F8 || cache == bindings.I4 }
+
+// QuantizedHead checks the scale and the numbers of a head that should be v, in F8 or
+// I4. They must be those of some head within the bounds of v: where these are 0, of v.
+func QuantizedHead(v Values, dtype bindings.DType, scale float64, numbers []float64) error {
+	largest, err := extent(v.Want), extent(v.Tol)
+	if math.IsNaN(largest) || math.IsInf(largest, 0) {
+		for _, q := range numbers {
+			if !math.IsNaN(scale * q) {
+				return fmt.Errorf("%v times %v for a head that is not finite", scale, q)
+			}
+		}
+		return nil
+	}
+	most := float32(448)
+	round := func(x float64) float64 { return E4M3(EncodeE4M3(x)) }
+	if dtype == bindings.I4 {
+		most, round = 7, func(x float64) float64 { return max(-7, min(7, math.RoundToEven(x))) }
+	}
+	if low, high := headScale(largest-err, most), headScale(largest+err, most); !(low <= scale && scale <= high) {
+		return fmt.Errorf("scale %v, want %v to %v", scale, low, high)
+	}
+	for i, q := range numbers {
+		low := round(float64(float32(v.Want[i]-v.Tol[i]) / float32(scale)))
+		high := round(float64(float32(v.Want[i]+v.Tol[i]) / float32(scale)))
+		if !(low <= q && q <= high) {
+			return fmt.Errorf("number %d is %v, want %v to %v: %v ± %v in %v", i, q, low, high, v.Want[i], v.Tol[i], scale)
+		}
+	}
+	return nil
+}
+
+// headScale returns the scale of a head whose largest number is given.
+func headScale(largest float64, most float32) float64 {
+	if largest == 0 {
+		return 1
+	}
+	return float64(float32(largest) / most)
 }
 
 func (v *Values) append(more Values) {
@@ -52,8 +103,11 @@ func (a QKV) turned(head []float64, position int, isQ bool) Values {
 		dtype = a.Act
 	}
 	rotated := a.InvFreq != nil || a.Angles != nil
-	if !rotated && !a.Norm && !scaled {
-		return Rounded(head, dtype) // nothing is computed, so it is the same number
+	if !rotated && !a.Norm && !scaled { // nothing is computed, so it is the same number
+		if isQ {
+			return Rounded(head, dtype)
+		}
+		return a.cached(head)
 	}
 	v := newValues(len(head))
 	copy(v.Want, head)
@@ -77,6 +131,9 @@ func (a QKV) turned(head []float64, position int, isQ bool) Values {
 			v.Want[i] *= temperature
 			v.Tol[i] += math.Abs(v.Want[i]) * unit32
 		}
+	}
+	if quantized(dtype) {
+		return v
 	}
 	p := Precision{Out: dtype}
 	for i := range v.Want {

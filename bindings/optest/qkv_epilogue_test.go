@@ -61,32 +61,38 @@ func TestQKVEpilogue(t *testing.T) {
 func testQKVEpilogue(t *testing.T, c qkvCase, in, act, cache bindings.DType) {
 	rng := newRand(t.Name())
 	pages := newPaging(rng, c.spans, c.page, c.chunk)
-	tokens, width := pages.tokens(), (c.heads+2*c.kv)*c.dim
-	qkv := random(rng, in, tokens*width)
+	qkv := random(rng, in, pages.tokens()*(c.heads+2*c.kv)*c.dim)
 	ref := c.reference(act, cache)
 	q, k, v := QKVEpilogue(ref, qkv, pages.positions())
 	onTargets(t, func(t *testing.T, r *rig) {
-		a := bindings.QKVEpilogueArgs{
-			QKNorm: c.norm, QKNormEps: float32(ref.Eps),
-			AttnScale: float32(c.scale), FloorScale: float32(c.floor),
-			Batch: pages.batch(r),
-			QKV:   r.floats("qkv", in, qkv, int64(tokens), int64(width)),
-			Q:     r.out("q", act, int64(tokens), int64(c.heads), int64(c.dim)),
-			KV:    pages.kv(r, cache, c.kv, c.dim, nil, nil, true),
-		}
-		if c.rotate {
-			a.InvFreq = r.floats("inv_freq", bindings.F32, ref.InvFreq, int64(c.dim/2))
-		}
-		if c.angles {
-			rows := len(ref.Angles) / (c.dim / 2)
-			a.Angles = r.floats("angles", bindings.F32, ref.Angles, int64(rows), int64(c.dim/2))
-		}
+		a := c.args(r, in, act, cache, ref, pages, qkv)
 		r.ran(r.stream.QKVEpilogue(&a), act == bindings.F32 || cache == bindings.F32)
 		Compare(t, "q", r.read(a.Q), q)
 		// Everything else in the pages is as it was.
 		Compare(t, "k", r.read(a.KV.K), pages.scattered(k, c.kv, c.dim))
 		Compare(t, "v", r.read(a.KV.V), pages.scattered(v, c.kv, c.dim))
 	})
+}
+
+// args places everything.
+func (c qkvCase) args(r *rig, in, act, cache bindings.DType, ref QKV, pages *paging, qkv []float64) bindings.QKVEpilogueArgs {
+	tokens, width := pages.tokens(), (c.heads+2*c.kv)*c.dim
+	a := bindings.QKVEpilogueArgs{
+		QKNorm: c.norm, QKNormEps: float32(ref.Eps),
+		AttnScale: float32(c.scale), FloorScale: float32(c.floor),
+		Batch: pages.batch(r),
+		QKV:   r.floats("qkv", in, qkv, int64(tokens), int64(width)),
+		Q:     r.out("q", act, int64(tokens), int64(c.heads), int64(c.dim)),
+		KV:    pages.kv(r, cache, c.kv, c.dim, nil, nil, true),
+	}
+	if c.rotate {
+		a.InvFreq = r.floats("inv_freq", bindings.F32, ref.InvFreq, int64(c.dim/2))
+	}
+	if c.angles {
+		rows := len(ref.Angles) / (c.dim / 2)
+		a.Angles = r.floats("angles", bindings.F32, ref.Angles, int64(rows), int64(c.dim/2))
+	}
+	return a
 }
 
 // reference returns the arguments of the reference, as fp32 holds them.

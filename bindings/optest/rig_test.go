@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+	"github.com/x448/float16"
 
 	"github.com/llama4go/llama4go/bindings"
 )
@@ -34,6 +35,7 @@ func (m mode) precision(info bindings.Info) Precision {
 	return Precision{
 		Out:  m.act,
 		BF16: m.compute == bindings.ComputeBF16 || m.compute == bindings.ComputeAuto && info.BF16Dot,
+		Int8: m.compute != bindings.ComputeF32 && info.CPU(),
 	}
 }
 
@@ -149,10 +151,17 @@ func (r *rig) inout(name string, dtype bindings.DType, values []float64, shape .
 }
 
 func encode(dtype bindings.DType, values []float64) []byte {
-	if dtype == bindings.BF16 {
+	switch dtype {
+	case bindings.BF16:
 		out := make([]bindings.BFloat16, len(values))
 		for i, v := range values {
 			out[i] = bindings.BF16FromFloat32(float32(v))
+		}
+		return raw(out)
+	case bindings.F16:
+		out := make([]float16.Float16, len(values))
+		for i, v := range values {
+			out[i] = float16.Fromfloat32(float32(v))
 		}
 		return raw(out)
 	}
@@ -171,16 +180,21 @@ func (r *rig) ints(name string, values []int32, shape ...int64) bindings.Tensor 
 // out places an output, full of poison.
 func (r *rig) out(name string, dtype bindings.DType, shape ...int64) bindings.Tensor {
 	r.t.Helper()
-	n := dtype.Size()
-	for _, d := range shape {
-		n *= d
-	}
+	n := bytesOf(dtype, shape)
 	return r.place(name, dtype, bytes.Repeat(outputPoison, int(n+1)/2)[:n], true, shape)
 }
 
-// weight places a matrix, or a stack of them, in bf16.
+// bytesOf returns the size of a tensor.
+func bytesOf(dtype bindings.DType, shape []int64) int64 {
+	return new(bindings.Buffer).Tensor(dtype, shape...).Bytes()
+}
+
+// weight places a matrix, or a stack of them.
 func (r *rig) weight(name string, parts ...Matrix) bindings.Weight {
 	r.t.Helper()
+	if parts[0].Quantized != nil {
+		return r.quantizedWeight(name, parts)
+	}
 	var all []float64
 	for _, m := range parts {
 		all = append(all, m.Data...)

@@ -22,6 +22,7 @@ func TestUnfold(t *testing.T) {
 		{2, Picture{Channels: 3, Side: 6, Patch: 1, Rows: 40, Columns: 3}},
 		{2, Picture{Channels: 3, Side: 56, Patch: 14, Rows: 17, Columns: 592}}, // as in Llama 4
 		{5, Picture{Channels: 3, Side: 28, Patch: 14, Rows: 5, Columns: 588}},
+		{1, Picture{Channels: 5, Side: 34, Patch: 17, Rows: 4, Columns: 1600}},
 	} {
 		for _, in := range acts {
 			for _, act := range acts {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/x448/float16"
+
 	"github.com/llama4go/llama4go/bindings"
 )
 
@@ -38,6 +40,9 @@ type Precision struct {
 	// BF16 says that the operands of products are rounded to bf16, as
 	// ComputeBF16 does.
 	BF16 bool
+	// Int8 says that activations are quantized to int8 before they meet weights of
+	// I8 and I4.
+	Int8 bool
 }
 
 // stored returns the bound of a result that was computed with the error err and
@@ -49,10 +54,15 @@ func (p Precision) stored(want, err float64) float64 {
 	return err + unit32*(math.Abs(want)+err) + 0x1p-150
 }
 
-// product returns the bound of a sum of n products with the absolute sum abs. c
+// sum returns the bound of a sum of n products with the absolute sum abs. c
 // further roundings happen to it or its operands, for scales and partial sums.
+func (p Precision) sum(n int, abs float64, c float64) float64 {
+	return (float64(n)+c)*unit32*abs + float64(n)*tiny32
+}
+
+// product is sum, and that of operands that are rounded to bf16.
 func (p Precision) product(n int, abs float64, c float64) float64 {
-	err := (float64(n)+c)*unit32*abs + float64(n)*tiny32
+	err := p.sum(n, abs, c)
 	if p.BF16 {
 		err += unit16 * abs
 	}
@@ -129,7 +139,7 @@ func Round(x float64, dtype bindings.DType) float64 {
 	// first rounded to odd, which keeps every later rounding right (Boldo and
 	// Melquiond, 2008).
 	f := float32(x)
-	if dtype != bindings.BF16 {
+	if dtype == bindings.F32 {
 		return float64(f)
 	}
 	if d := float64(f); d != x && !math.IsInf(d, 0) && !math.IsNaN(d) {
@@ -141,6 +151,9 @@ func Round(x float64, dtype bindings.DType) float64 {
 				f = math.Float32frombits(bits - 1)
 			}
 		}
+	}
+	if dtype == bindings.F16 {
+		return float64(float16.Fromfloat32(f).Float32())
 	}
 	return float64(bindings.BF16FromFloat32(f).Float32())
 }

@@ -4,11 +4,7 @@ import "github.com/llama4go/llama4go/bindings"
 
 // zeros are an input or an output of any type.
 func (r *rig) zeros(name string, dtype bindings.DType, shape ...int64) bindings.Tensor {
-	n := dtype.Size()
-	for _, d := range shape {
-		n *= d
-	}
-	return r.place(name, dtype, make([]byte, n), true, shape)
+	return r.place(name, dtype, make([]byte, bytesOf(dtype, shape)), true, shape)
 }
 
 func (r *rig) zeros32(name string, shape ...int64) bindings.Tensor {

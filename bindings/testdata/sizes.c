@@ -115,6 +115,7 @@ int main(int argc, char **argv) {
   OPERATION(layer_norm);
   OPERATION(unfold);
   OPERATION(pixel_shuffle);
+  OPERATION(quantize);
   works(device);
   short_error();
 

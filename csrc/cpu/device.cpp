@@ -68,7 +68,7 @@ ll4_device *open(int index, const ll4_device_options &options) {
 
 constexpr Operations kOperations = {
     embed,  rms_norm,    qkv_epilogue, attention, matmul,     router, grouped_matmul, swiglu,
-    logits, log_softmax, top_k,        sample,    layer_norm, unfold, pixel_shuffle,
+    logits, log_softmax, top_k,        sample,    layer_norm, unfold, pixel_shuffle,  quantize,
 };
 
 bool has(const char *isa) {

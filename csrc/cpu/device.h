@@ -206,5 +206,6 @@ void sample(ll4_stream &, const ll4_sample_args &);
 void layer_norm(ll4_stream &, const ll4_layer_norm_args &);
 void unfold(ll4_stream &, const ll4_unfold_args &);
 void pixel_shuffle(ll4_stream &, const ll4_pixel_shuffle_args &);
+void quantize(ll4_stream &, const ll4_quantize_args &);
 
 }  // namespace ll4::cpu

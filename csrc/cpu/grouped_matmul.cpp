@@ -12,7 +12,7 @@ namespace {
 struct Job {
   const ll4_grouped_matmul_args &args;
   Device &device;
-  Activations x;
+  WeightActivations x;
   const int32_t *offsets;
   int64_t experts;
   int64_t width;  // columns of out
@@ -104,7 +104,7 @@ void grouped_matmul(ll4_stream &stream, const ll4_grouped_matmul_args &a) {
   Running running(stream);
   Job job{a,
           running.device,
-          Activations{},
+          WeightActivations{},
           data<const int32_t>(a.offsets),
           a.offsets.shape[0] - 1,
           a.out.shape[1],
@@ -112,8 +112,9 @@ void grouped_matmul(ll4_stream &stream, const ll4_grouped_matmul_args &a) {
   check_offsets(job);
   check_indices("gather", a.gather, a.x.shape[0]);
   check_indices("scatter", a.scatter, a.out.shape[0]);
-  job.x = make_activations(job.device, a.x, a.compute, data<const int32_t>(a.gather),
-                           data<const float>(a.row_scores), job.rows);
+  job.x =
+      make_activations(job.device, a.x, a.compute, matrix(a.weight, 0),
+                       data<const int32_t>(a.gather), data<const float>(a.row_scores), job.rows);
   if (a.scatter.buffer)
     run_scatter(job);
   else

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "kernels_matmul.h"
+#include "kernels_quantize.h"
+#include "kernels_quantized.h"
 
 // Unnamed: each instruction set has its own copy, which the linker must not merge.
 namespace ll4::cpu {
@@ -203,6 +205,21 @@ Kernels make_kernels(const char *isa) {
   k.swiglu = Rows<V>::swiglu;
   k.gelu = Rows<V>::gelu;
   k.layer_norm = Rows<V>::layer_norm;
+  k.max_abs = max_abs;
+  k.max_abs_bf16 = max_abs_bf16;
+  k.raise_max_abs_bf16 = raise_max_abs_bf16;
+  k.round_f8 = round_f8;
+  k.quantize_f8 = quantize_f8;
+  k.quantize_i4 = quantize_i4;
+  k.dequantize_f8 = dequantize_f8;
+  k.dequantize_i8 = dequantize_i8;
+  k.dequantize_i4 = dequantize_i4;
+  k.quantized[kI8xI4] = i8_kernel<V, I4Operands<V>>();
+  k.quantized[kI8xI8] = i8_kernel<V, I8Operands<V>>();
+  if constexpr (V::kBlocksI8) k.quantized[kI8xI8Blocks] = i8_kernel<V, I8BlockOperands<V>>();
+  k.quantized[kF32xF8] = f8_kernel<V, F8Operands<V>>(pack_f32);
+  if constexpr (V::kBf16Dot) k.quantized[kBf16xF8] = f8_kernel<V, F8PairOperands<V>>(pack_pairs<V>);
+  k.make_i8 = make_i8;
   return k;
 }
 

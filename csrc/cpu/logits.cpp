@@ -12,8 +12,8 @@ void logits(ll4_stream &stream, const ll4_logits_args &a) {
     if (chosen[r] < 0 || chosen[r] >= tokens)
       fail(LL4_INVALID_ARGUMENT, "rows[%lld] is %d: x has %lld rows", static_cast<long long>(r),
            chosen[r], static_cast<long long>(tokens));
-  const Activations x = make_activations(device, a.x, a.compute, chosen, nullptr, count);
   const Matrix w = matrix(a.weight, 0);
+  const WeightActivations x = make_activations(device, a.x, a.compute, w, chosen, nullptr, count);
   const plan::Tiles t = plan::tiles(count, w.columns, device.pool.threads());
   device.pool.run(t.row_blocks * t.column_blocks, [&](int64_t task) {
     const int64_t row = task % t.row_blocks * t.rows;

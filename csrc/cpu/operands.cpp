@@ -34,23 +34,28 @@ void round_to_bf16(const Kernels &kernels, float *x, int64_t n) {
   }
 }
 
+const float *scaled_row(const Kernels &kernels, const ll4_tensor &x, int64_t row, const float *s,
+                        float *room) {
+  const float *values = Rows32(kernels, x, x.shape[1]).read(row, room);
+  if (!s) return values;
+  kernels.scale(values, *s, room, x.shape[1]);
+  return room;
+}
+
 namespace {
 
 // One row: fp32, times s, rounded if asked; written as bf16 pairs or as fp32.
 void make_row(const Kernels &kernels, const ll4_tensor &x, int64_t row, const float *s, bool round,
-              Activations out, int64_t i, int64_t depth, float *room) {
-  const float *values = Rows32(kernels, x, depth).read(row, room);
-  if (s) {
-    kernels.scale(values, *s, room, depth);
-    values = room;
-  }
+              Activations out, int64_t i, float *room) {
+  const int64_t depth = x.shape[1];
+  const float *values = scaled_row(kernels, x, row, s, room);
   void *to = const_cast<void *>(out.row(i, depth));
   if (out.bf16) {
     kernels.narrow(values, static_cast<uint16_t *>(to), depth);
     return;
   }
   auto *wide = static_cast<float *>(to);
-  if (wide != values) std::memcpy(wide, values, static_cast<size_t>(depth) * sizeof *wide);
+  std::memcpy(wide, values, static_cast<size_t>(depth) * sizeof *wide);
   if (round) round_to_bf16(kernels, wide, depth);
 }
 
@@ -70,13 +75,65 @@ Activations make_activations(Device &device, const ll4_tensor &x, int32_t comput
     out.data = device.scratch.take<uint16_t>(count * depth);
   else
     out.data = device.scratch.take<float>(count * depth);
-  // Rows are cheap beside the product they feed: share them out only when they are many.
-  const int64_t rows_a_task = std::max<int64_t>(1, 16384 / std::max<int64_t>(depth, 1));
-  each_row(device, count, rows_a_task, depth, [&](int64_t i, float *room) {
-    make_row(kernels, x, rows ? rows[i] : i, scores ? scores + i : nullptr, round, out, i, depth,
-             room);
+  each_row(device, count, rows_a_task(depth), depth, [&](int64_t i, float *room) {
+    make_row(kernels, x, rows ? rows[i] : i, scores ? scores + i : nullptr, round, out, i, room);
   });
   return out;
+}
+
+Matrix matrix(const ll4_weight &w, int64_t expert) {
+  const int64_t *shape = w.data.shape + (w.data.rank - 2);
+  const bool nk = w.layout == LL4_LAYOUT_NK;
+  Matrix m{};
+  m.layout = w.layout;
+  m.columns = nk ? shape[0] : shape[1];
+  m.depth = nk ? shape[1] : shape[0];
+  m.dtype = w.data.dtype;
+  m.data = data<const char>(w.data) + expert * shape[0] * row_bytes(m.dtype, shape[1]);
+  if (!m.quantized()) return m;
+  m.activations = w.activations;
+  m.limit = w.limit;
+  m.group = std::clamp<int64_t>(w.group, 1, std::max<int64_t>(m.depth, 1));
+  m.groups = plan::blocks(m.depth, m.group);
+  const auto numbers = [&](const ll4_tensor &t) {
+    if (!t.buffer) return Numbers{};
+    return Numbers{data<const char>(t) + expert * m.columns * row_bytes(t.dtype, m.groups),
+                   t.dtype};
+  };
+  m.scale = numbers(w.scale);
+  m.offset = numbers(w.offset);
+  return m;
+}
+
+WeightActivations make_activations(Device &device, const ll4_tensor &x, int32_t compute,
+                                   const Matrix &w, const int32_t *rows, const float *scores,
+                                   int64_t count) {
+  if (w.quantized()) return make_quantized_activations(device, x, compute, w, rows, scores, count);
+  return WeightActivations{make_activations(device, x, compute, rows, scores, count)};
+}
+
+void multiply(const Kernels &kernels, const WeightActivations &x, int64_t first_row, int64_t rows,
+              const Matrix &w, int64_t column, int64_t columns, float *out) {
+  if (w.quantized())
+    return multiply_quantized(kernels, x, first_row, rows, w, column, columns, out);
+  Block b{};
+  b.x = x.row(first_row, w.depth);
+  b.ldx = w.depth;
+  b.out = out;
+  b.ldo = columns;
+  b.rows = rows;
+  b.columns = columns;
+  b.depth = w.depth;
+  if (w.layout == LL4_LAYOUT_NK) {
+    b.w = w.data + column * w.depth * 2;
+    b.ldw = w.depth;
+    kernels.dot[x.with(true)](b);
+  } else {
+    b.w = w.data + column * 2;
+    b.ldw = w.columns;
+    std::memset(out, 0, static_cast<size_t>(rows * columns) * sizeof *out);
+    kernels.outer[x.with(true)](b);
+  }
 }
 
 BatchView::BatchView(const ll4_batch &batch)

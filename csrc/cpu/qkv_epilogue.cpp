@@ -2,7 +2,9 @@
 // tokens a task.
 #include <cmath>
 
+#include "../check.h"
 #include "device.h"
+#include "small_floats.h"
 
 namespace ll4::cpu {
 
@@ -33,13 +35,42 @@ struct Job {
   int64_t heads, kv_heads, head_dim;
 
   void token(int32_t sequence, int64_t position, int64_t row, float *room) const;
-  void cache(const ll4_tensor &t, int64_t page, int64_t slot, const float *x) const;
+  void cache(const ll4_tensor &t, const ll4_tensor &scale, int64_t page, int64_t slot,
+             const float *x) const;
 };
 
-void Job::cache(const ll4_tensor &t, int64_t page, int64_t slot, const float *x) const {
+// Stores a head as numbers of f8 or i4 and returns their scale. One that has a value that is not
+// finite is NaN as its scale is; there, and where the scale is too small for fp32, numbers are 0.
+float store_quantized(const Kernels &kernels, const float *x, int64_t n, bool f8, uint8_t *out) {
+  const float largest = kernels.max_abs(x, n);
+  const float scale = !std::isfinite(largest) ? NAN : largest == 0 ? 1 : largest / (f8 ? 448 : 7);
+  const auto quotient = [&](int64_t i) { return i < n && scale > 0 ? x[i] / scale : 0; };
+  if (f8) {
+    for (int64_t i = 0; i < n; i++) out[i] = f32_to_f8(quotient(i));
+    return scale;
+  }
+  // A quotient is more than 7 where the scale is one of few bits.
+  const auto nibble = [&](int64_t i) {
+    return static_cast<uint32_t>(std::clamp(round_to_int(quotient(i)), -7, 7) + 8);
+  };
+  for (int64_t i = 0; i < n; i += 2)
+    out[i / 2] = static_cast<uint8_t>(nibble(i) | nibble(i + 1) << 4);
+  return scale;
+}
+
+void Job::cache(const ll4_tensor &t, const ll4_tensor &scale, int64_t page, int64_t slot,
+                const float *x) const {
   const Rows32 rows(kernels, t, head_dim);
-  for (int64_t h = 0; h < kv_heads; h++)
-    rows.store((page * kv_heads + h) * pages.page_size() + slot, 0, x + h * head_dim, head_dim);
+  for (int64_t h = 0; h < kv_heads; h++) {
+    const int64_t row = (page * kv_heads + h) * pages.page_size() + slot;
+    const float *head = x + h * head_dim;
+    if (scale.buffer)
+      data<float>(scale)[row] =
+          store_quantized(kernels, head, head_dim, t.dtype == LL4_F8,
+                          data<uint8_t>(t) + row * row_bytes(t.dtype, head_dim));
+    else
+      rows.store(row, 0, head, head_dim);
+  }
 }
 
 void Job::token(int32_t sequence, int64_t position, int64_t row, float *room) const {
@@ -68,8 +99,8 @@ void Job::token(int32_t sequence, int64_t position, int64_t row, float *room) co
   }
   Rows32(kernels, args.q, heads * head_dim).store(row, 0, x, heads * head_dim);
   const int64_t page = pages.page(sequence, position), slot = position % pages.page_size();
-  cache(args.kv.k, page, slot, x + heads * head_dim);
-  cache(args.kv.v, page, slot, x + (heads + kv_heads) * head_dim);
+  cache(args.kv.k, args.kv.k_scale, page, slot, x + heads * head_dim);
+  cache(args.kv.v, args.kv.v_scale, page, slot, x + (heads + kv_heads) * head_dim);
 }
 
 }  // namespace

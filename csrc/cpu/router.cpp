@@ -34,8 +34,9 @@ void router(ll4_stream &stream, const ll4_router_args &a) {
   float *logits = data<float>(a.logits);
   int32_t *chosen = data<int32_t>(a.experts);
   float *scores = data<float>(a.scores);
-  const Activations x = make_activations(device, a.x, LL4_COMPUTE_F32, nullptr, nullptr, tokens);
   const Matrix w{data<const char>(a.weight), LL4_LAYOUT_NK, experts, a.x.shape[1]};
+  const WeightActivations x =
+      make_activations(device, a.x, LL4_COMPUTE_F32, w, nullptr, nullptr, tokens);
 
   constexpr int64_t kRowsATask = 16;
   device.pool.run(plan::blocks(tokens, kRowsATask), [&](int64_t task) {

@@ -83,6 +83,66 @@ struct Avx2 {
     a = _mm_max_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_max_ss(a, _mm_shuffle_ps(a, a, 1)));
   }
+
+  static F load_f16(const uint16_t *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
+  }
+  static F widen_f8(__m128i q) {
+    const __m256i wide = _mm256_cvtepu8_epi32(q);
+    const __m256i magnitude = _mm256_and_si256(wide, _mm256_set1_epi32(0x7f));
+    const F scaled = _mm256_castsi256_ps(_mm256_slli_epi32(magnitude, 20));
+    const __m256i number = _mm256_castps_si256(_mm256_mul_ps(scaled, set1(0x1p120f)));
+    const __m256i nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7f));
+    const __m256i sign = _mm256_slli_epi32(_mm256_srli_epi32(wide, 7), 31);
+    const __m256i quiet = _mm256_srli_epi32(_mm256_slli_epi32(nan, 22), 1);
+    return _mm256_castsi256_ps(_mm256_or_si256(_mm256_or_si256(number, quiet), sign));
+  }
+  static F load_f8(const uint8_t *p) {
+    return widen_f8(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(p)));
+  }
+  static F load_f8_n(const uint8_t *p, int n) {
+    __m128i q = _mm_setzero_si128();
+    std::memcpy(&q, p, static_cast<size_t>(n));
+    return widen_f8(q);
+  }
+
+  // Bytes: 32 whole numbers. Weights of i4 are 8 more than their value, without a sign.
+  static constexpr int kQuantizedRows = 2;
+  static constexpr int kQuantizedColumns = 2;
+  static constexpr int kBytes = 32;
+  static constexpr int kBiasI4 = 8;
+  static constexpr int kBiasI8 = 0;
+  static constexpr bool kBlocksI8 = false;
+  using Bytes = __m256i;
+  using I = __m256i;
+
+  static Bytes load_bytes(const void *p) {
+    return _mm256_loadu_si256(static_cast<const __m256i *>(p));
+  }
+  static Bytes load_bytes_n(const uint8_t *p, int n) {
+    __m256i q = _mm256_setzero_si256();
+    std::memcpy(&q, p, static_cast<size_t>(n));
+    return q;
+  }
+  static Bytes even_i4(Bytes q) { return _mm256_and_si256(q, _mm256_set1_epi8(15)); }
+  static Bytes odd_i4(Bytes q) { return even_i4(_mm256_srli_epi16(q, 4)); }
+  static Bytes weights_i8(Bytes q) { return q; }
+  static I load_start(const void *p) { return load_bytes(p); }
+  // Pairs of products fit 16 bits.
+  static I dot_i4(I start, Bytes w, Bytes x, Bytes w2, Bytes x2) {
+    const __m256i pairs =
+        _mm256_add_epi16(_mm256_maddubs_epi16(w, x), _mm256_maddubs_epi16(w2, x2));
+    return _mm256_add_epi32(start, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  static I dot_i8(I, Bytes w, Bytes x) {
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  }
+  static F to_float(I v) { return _mm256_cvtepi32_ps(v); }
+  // Two scales, each in four lanes.
+  static F spread(const float *p) {
+    return _mm256_set_m128(_mm_broadcast_ss(p + 1), _mm_broadcast_ss(p));
+  }
 };
 
 }  // namespace

@@ -74,9 +74,85 @@ struct Avx512 {
     b = _mm_max_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_max_ss(b, _mm_shuffle_ps(b, b, 1)));
   }
+
+  static F load_f16(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
+  }
+  static F widen_f8(__m128i q) {
+    const __m512i wide = _mm512_cvtepu8_epi32(q);
+    const __m512i magnitude = _mm512_and_si512(wide, _mm512_set1_epi32(0x7f));
+    const F scaled = _mm512_castsi512_ps(_mm512_slli_epi32(magnitude, 20));
+    const __m512i number = _mm512_castps_si512(_mm512_mul_ps(scaled, set1(0x1p120f)));
+    const __mmask16 nan = _mm512_cmpeq_epi32_mask(magnitude, _mm512_set1_epi32(0x7f));
+    const __m512i sign = _mm512_slli_epi32(_mm512_srli_epi32(wide, 7), 31);
+    const __m512i kept = _mm512_mask_mov_epi32(number, nan, _mm512_set1_epi32(0x7fc00000));
+    return _mm512_castsi512_ps(_mm512_or_si512(kept, sign));
+  }
+  static F load_f8(const uint8_t *p) {
+    return widen_f8(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
+  }
+  static F load_f8_n(const uint8_t *p, int n) {
+    return widen_f8(_mm_maskz_loadu_epi8(first(n), p));
+  }
+
+  // Bytes: 64 whole numbers. Those of weights are 8 or 128 more than their value, without a sign.
+  static constexpr int kQuantizedRows = 4;
+  static constexpr int kQuantizedColumns = 4;
+  static constexpr int kBytes = 64;
+  static constexpr int kBiasI4 = 8;
+  static constexpr int kBiasI8 = 128;
+  static constexpr bool kBlocksI8 = true;
+  using Bytes = __m512i;
+  using I = __m512i;
+
+  static __mmask64 first_bytes(int n) {
+    return n >= 64 ? ~__mmask64{0} : n > 0 ? (__mmask64{1} << n) - 1 : 0;
+  }
+  static Bytes load_bytes(const void *p) { return _mm512_loadu_si512(p); }
+  static Bytes load_bytes_n(const uint8_t *p, int n) {
+    return _mm512_maskz_loadu_epi8(first_bytes(n), p);
+  }
+  static Bytes even_i4(Bytes q) { return _mm512_and_si512(q, _mm512_set1_epi8(15)); }
+  static Bytes odd_i4(Bytes q) { return even_i4(_mm512_srli_epi16(q, 4)); }
+  static Bytes weights_i8(Bytes q) { return _mm512_xor_si512(q, _mm512_set1_epi8(-128)); }
+  // The first and the second halves of the four blocks of a and b.
+  static Bytes first_halves(Bytes a, Bytes b) { return _mm512_shuffle_i64x2(a, b, 0x88); }
+  static Bytes second_halves(Bytes a, Bytes b) { return _mm512_shuffle_i64x2(a, b, 0xdd); }
+  static I load_start(const void *p) { return _mm512_loadu_si512(p); }
+  static I dot_i4(I start, Bytes w, Bytes x, Bytes w2, Bytes x2) {
+    const __m512i pairs =
+        _mm512_add_epi16(_mm512_maddubs_epi16(w, x), _mm512_maddubs_epi16(w2, x2));
+    return _mm512_add_epi32(start, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+  }
+  static I dot_i8(I start, Bytes w, Bytes x) {
+    // Pairs of products without a sign would not fit 16 bits: even and odd bytes of w apart.
+    const __m512i even = _mm512_and_si512(w, _mm512_set1_epi16(255));
+    const __m512i low = _mm512_maddubs_epi16(even, x);
+    const __m512i high = _mm512_maddubs_epi16(_mm512_sub_epi8(w, even), x);
+    const __m512i ones = _mm512_set1_epi16(1);
+    const __m512i sum = _mm512_add_epi32(_mm512_madd_epi16(low, ones), start);
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(high, ones));
+  }
+  static F to_float(I v) { return _mm512_cvtepi32_ps(v); }
+  // Four scales, each in four lanes.
+  static F spread(const float *p) {
+    const __m512i lanes = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+    return _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(_mm_loadu_ps(p)));
+  }
 };
 
 #if defined(__AVX512BF16__)
+
+// The bf16 numbers that f8 magnitudes are. Made by the compiler: nothing here may run before it is
+// known which instructions there are.
+struct F8ToBf16 {
+  alignas(64) uint16_t bits[128]{0, 0x3b00, 0x3b80, 0x3bc0, 0x3c00, 0x3c20, 0x3c40, 0x3c60};
+  constexpr F8ToBf16() {
+    for (int i = 8; i < 127; i++) bits[i] = static_cast<uint16_t>((i << 4) + (120 << 7));
+    bits[127] = 0x7fc0;
+  }
+};
+constexpr F8ToBf16 kF8ToBf16;
 
 struct Avx512Bf16 : Avx512 {
   static constexpr bool kBf16Dot = true;
@@ -109,6 +185,27 @@ struct Avx512Bf16 : Avx512 {
     low = _mm512_permutex2var_epi16(a, index_low, b);
     high = _mm512_permutex2var_epi16(a, index_high, b);
   }
+
+  // f8 as bf16, of the even bytes and of the odd ones: their magnitudes are looked up.
+  static Pair even_f8(Bytes q) { return widen_f8_pair(q, _mm512_slli_epi16(q, 8)); }
+  static Pair odd_f8(Bytes q) { return widen_f8_pair(_mm512_srli_epi16(q, 8), q); }
+  // From words whose low seven bits are the magnitude and others whose highest bit is the sign.
+  static Pair widen_f8_pair(__m512i magnitude, __m512i sign) {
+    const uint16_t *table = kF8ToBf16.bits;
+    const __m512i small =
+        _mm512_permutex2var_epi16(load_pair(table), magnitude, load_pair(table + 32));
+    const __m512i large =
+        _mm512_permutex2var_epi16(load_pair(table + 64), magnitude, load_pair(table + 96));
+    const __mmask32 is_large = _mm512_test_epi16_mask(magnitude, _mm512_set1_epi16(64));
+    // number | (sign & the highest bit)
+    return _mm512_ternarylogic_epi32(_mm512_mask_mov_epi16(small, is_large, large), sign,
+                                     _mm512_set1_epi16(-32768), 0xf8);
+  }
+
+  static I dot_i4(I start, Bytes w, Bytes x, Bytes w2, Bytes x2) {
+    return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(start, w, x), w2, x2);
+  }
+  static I dot_i8(I start, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(start, w, x); }
 };
 
 #endif

@@ -9,10 +9,27 @@
 //                     the others zero
 //   sum, max_lane     across lanes, in one fixed order
 //   fma               a * b + c, fused where the hardware fuses
+//   load_f16, load_f8 numbers of these types as fp32
+//
+// and for weights of whole numbers, multiplied by activations of eight bits:
+//
+//   kQuantizedRows, kQuantizedColumns   the register tile; rows are a power of two
+//   Bytes             kBytes whole numbers; load_bytes_n: the first n, the others any
+//   even_i4, odd_i4   the low and the high halves of bytes as weights of i4, and weights_i8, bytes
+//   as
+//                     weights of i8: kBiasI4 and kBiasI8 more than they are
+//   dot_i4            2 kBytes products, exactly: each is added to a lane of `start`, or of zeros
+//   where
+//                     there is no bias, four neighbours to each lane or all to the same few
+//   dot_i8            the same of kBytes
+//   spread            kLanes / 4 scales, each in four lanes
+//   kBlocksI8         blocks of 32 bytes can be halved: first_halves, second_halves
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+
+#include "small_floats.h"
 
 // Unnamed: each instruction set has its own copy, which the linker must not merge.
 namespace ll4::cpu {
@@ -81,6 +98,61 @@ struct Generic {
     const float a = v[0] > v[1] ? v[0] : v[1], b = v[2] > v[3] ? v[2] : v[3];
     return a > b ? a : b;
   }
+
+  static F load_f16(const uint16_t *p) {
+    return F{f16_to_f32(p[0]), f16_to_f32(p[1]), f16_to_f32(p[2]), f16_to_f32(p[3])};
+  }
+  static F load_f8(const uint8_t *p) {
+    return F{f8_to_f32(p[0]), f8_to_f32(p[1]), f8_to_f32(p[2]), f8_to_f32(p[3])};
+  }
+  static F load_f8_n(const uint8_t *p, int n) {
+    uint8_t four[4] = {};
+    std::memcpy(four, p, static_cast<size_t>(n));
+    return load_f8(four);
+  }
+
+  static constexpr int kQuantizedRows = 2;
+  static constexpr int kQuantizedColumns = 2;
+  static constexpr int kBytes = 16;
+  static constexpr int kBiasI4 = 0;
+  static constexpr int kBiasI8 = 0;
+  static constexpr bool kBlocksI8 = false;
+  using S = int16_t __attribute__((vector_size(16)));
+  // The bytes of words apart.
+  struct Bytes {
+    S low, high;
+  };
+
+  static Bytes load_bytes(const void *p) {
+    S words;
+    std::memcpy(&words, p, sizeof words);
+    return Bytes{(words << 8) >> 8, words >> 8};
+  }
+  static Bytes load_bytes_n(const uint8_t *p, int n) {
+    uint8_t q[16] = {};
+    std::memcpy(q, p, static_cast<size_t>(n));
+    return load_bytes(q);
+  }
+  static Bytes even_i4(Bytes q) { return Bytes{(q.low & 15) - 8, (q.high & 15) - 8}; }
+  static Bytes odd_i4(Bytes q) { return even_i4(Bytes{q.low >> 4, q.high >> 4}); }
+  static Bytes weights_i8(Bytes q) { return q; }
+  static I load_start(const void *p) {
+    I v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+  static I add_pairs(S v) {
+    const I words = reinterpret_cast<I>(v);
+    return ((words << 16) >> 16) + (words >> 16);
+  }
+  static I dot_i4(I, Bytes w, Bytes x, Bytes w2, Bytes x2) {
+    return add_pairs(w.low * x.low + w.high * x.high + w2.low * x2.low + w2.high * x2.high);
+  }
+  static I dot_i8(I, Bytes w, Bytes x) {
+    return add_pairs(w.low * x.low) + add_pairs(w.high * x.high);
+  }
+  static F to_float(I v) { return __builtin_convertvector(v, F); }
+  static F spread(const float *p) { return set1(*p); }
 };
 
 }  // namespace

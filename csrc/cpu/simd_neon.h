@@ -73,6 +73,59 @@ struct Neon {
     return vget_lane_f32(a, 0) + vget_lane_f32(a, 1);
   }
   static float max_lane(F v) { return vmaxvq_f32(v); }
+
+  static F load_f16(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+  static F load_f8(const uint8_t *p) {
+    uint32_t four;
+    std::memcpy(&four, p, sizeof four);
+    const uint32x4_t wide =
+        vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+    const uint32x4_t magnitude = vandq_u32(wide, vdupq_n_u32(0x7f));
+    const F scaled = vreinterpretq_f32_u32(vshlq_n_u32(magnitude, 20));
+    const uint32x4_t number = vreinterpretq_u32_f32(vmulq_n_f32(scaled, 0x1p120f));
+    const uint32x4_t nan = vshrq_n_u32(vshlq_n_u32(vceqq_u32(magnitude, vdupq_n_u32(0x7f)), 22), 1);
+    const uint32x4_t sign = vshlq_n_u32(vshrq_n_u32(wide, 7), 31);
+    return vreinterpretq_f32_u32(vorrq_u32(vorrq_u32(number, nan), sign));
+  }
+  static F load_f8_n(const uint8_t *p, int n) {
+    uint8_t four[4] = {};
+    std::memcpy(four, p, static_cast<size_t>(n));
+    return load_f8(four);
+  }
+
+  // Bytes: 16 whole numbers.
+  static constexpr int kQuantizedRows = 4;
+  static constexpr int kQuantizedColumns = 2;
+  static constexpr int kBytes = 16;
+  static constexpr int kBiasI4 = 0;
+  static constexpr int kBiasI8 = 0;
+  static constexpr bool kBlocksI8 = false;
+  using Bytes = int8x16_t;
+  using I = int32x4_t;
+
+  static Bytes load_bytes(const void *p) { return vld1q_s8(static_cast<const int8_t *>(p)); }
+  static Bytes load_bytes_n(const uint8_t *p, int n) {
+    uint8_t q[16] = {};
+    std::memcpy(q, p, static_cast<size_t>(n));
+    return load_bytes(q);
+  }
+  static Bytes even_i4(Bytes q) { return vsubq_s8(vandq_s8(q, vdupq_n_s8(15)), vdupq_n_s8(8)); }
+  static Bytes odd_i4(Bytes q) {
+    return vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(q), 4)), vdupq_n_s8(8));
+  }
+  static Bytes weights_i8(Bytes q) { return q; }
+  static I load_start(const void *p) { return vld1q_s32(static_cast<const int32_t *>(p)); }
+  // Four products of i4, or two of i8, fit 16 bits.
+  static int16x8_t add_products(int16x8_t sum, Bytes w, Bytes x) {
+    sum = vmlal_s8(sum, vget_low_s8(w), vget_low_s8(x));
+    return vmlal_s8(sum, vget_high_s8(w), vget_high_s8(x));
+  }
+  static I dot_i4(I, Bytes w, Bytes x, Bytes w2, Bytes x2) {
+    return vpaddlq_s16(add_products(add_products(vdupq_n_s16(0), w, x), w2, x2));
+  }
+  static I dot_i8(I, Bytes w, Bytes x) { return vpaddlq_s16(add_products(vdupq_n_s16(0), w, x)); }
+  static F to_float(I v) { return vcvtq_f32_s32(v); }
+  static F spread(const float *p) { return vdupq_n_f32(*p); }
 };
 
 }  // namespace

@@ -17,9 +17,14 @@ constexpr int64_t kMostSplits = 128;
 constexpr int64_t kMostPartialBytes = int64_t{256} << 20;
 
 // What a block keeps in shared memory: its queries, a ring of key blocks, where these come from,
-// and what it is to do.
-constexpr int64_t attention_shared_bytes(int64_t rows, int64_t padded_dim, int64_t stages) {
-  return (rows + stages * 2 * kKeyBlock) * padded_dim * 2 + stages * kKeyBlock * 8 + 128;
+// and what it is to do. Key blocks of a cache with fewer than 16 bits have scales, and beside the
+// ring there is room for one as bf16.
+constexpr int64_t attention_shared_bytes(int64_t rows, int64_t padded_dim, int64_t stages,
+                                         int64_t cache_bits = 16) {
+  const int64_t numbers = 2 * kKeyBlock * padded_dim, scales = 2 * kKeyBlock * 4;
+  const int64_t rest = rows * padded_dim * 2 + stages * kKeyBlock * 8 + 128;
+  if (cache_bits == 16) return rest + stages * numbers * 2;
+  return rest + numbers * 2 + scales + stages * (numbers * cache_bits / 8 + scales);
 }
 
 struct AttentionSizes {
@@ -27,10 +32,11 @@ struct AttentionSizes {
   int64_t heads, kv_heads, padded_dim;
   bool vectors;                           // 16 bytes at a time
   int64_t multiprocessors, shared_bytes;  // that a block may have
+  int64_t cache_bits = 16;                // of a number of the cache
 };
 
 struct AttentionPlan {
-  int64_t rows;        // of a tile: 16, 64, 128 or 256
+  int64_t rows;        // of a tile: 16, 64, 128 or, with a cache of bf16, 256
   bool one_tile;       // a sequence has one
   int64_t tiles;       // of all sequences and a KV head; some may have no rows
   int64_t splits;      // of a tile's keys
@@ -81,7 +87,8 @@ inline int64_t attention_rows(const AttentionSizes &s) {
   int64_t best = 64;
   double least = 0;
   for (const Tile &tile : kTiles) {
-    if (attention_shared_bytes(tile.rows, s.padded_dim, 2) > s.shared_bytes) continue;
+    if (tile.rows == 256 && s.cache_bits < 16) continue;  // such a cache has no tile of these
+    if (attention_shared_bytes(tile.rows, s.padded_dim, 2, s.cache_bits) > s.shared_bytes) continue;
     const int64_t count = attention_tiles(s, tile.rows) * s.kv_heads;
     const double waves = static_cast<double>(blocks(count, s.multiprocessors * tile.blocks));
     const double cost = count <= s.multiprocessors ? tile.alone : waves * tile.full;
@@ -107,7 +114,8 @@ inline AttentionPlan attention(const AttentionSizes &s) {
   const int64_t partial = s.tokens * s.heads * (s.padded_dim + 2) * 4;
   // A split reads at least as many bytes of K and V as it costs to write its sums and read them
   // again: large tiles of a short context are better left whole.
-  const int64_t worth = std::max<int64_t>(p.key_blocks * kKeyBlock / (2 * p.rows), 1);
+  const int64_t worth =
+      std::max<int64_t>(p.key_blocks * kKeyBlock * s.cache_bits / (32 * p.rows), 1);
   p.splits = attention_splits(p.tiles * s.kv_heads, slots, p.key_blocks,
                               std::min(kMostPartialBytes / partial, worth));
   return p;

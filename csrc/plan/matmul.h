@@ -88,13 +88,18 @@ inline int grouped_tile(int64_t rows, int64_t experts, int64_t columns, int mult
 // registers for what must be kept from tile to tile.
 constexpr bool persistent(const MatmulTile &t) { return t.warp_rows * t.warp_columns < 64 * 64; }
 
-// Blocks of a tile that a multiprocessor runs at a time, by shared memory (of which it keeps 1 KiB
-// a block and one that no block can have) and by what registers a thread needs at most.
+// Blocks of so much shared memory that a multiprocessor runs at a time: it keeps 1 KiB a block and
+// one that no block can have.
+inline int64_t blocks_by_shared(int64_t bytes, int64_t most_shared_bytes) {
+  return std::max<int64_t>(1, (most_shared_bytes + 1024) / (bytes + 1024));
+}
+
+// Blocks of a tile that it runs at a time, also by what registers a thread needs at most.
 inline int resident_blocks(const MatmulTile &t, int64_t most_shared_bytes) {
   const int sums = t.warp_rows * t.warp_columns / 32;
   const int fragments = t.warp_rows / 16 * 4 + t.warp_columns / 8 * 2;
   const int registers = std::min(255, sums + 2 * fragments + 64);
-  const int64_t by_shared = (most_shared_bytes + 1024) / (shared_bytes(t) + 1024);
+  const int64_t by_shared = blocks_by_shared(shared_bytes(t), most_shared_bytes);
   return static_cast<int>(
       std::max<int64_t>(1, std::min<int64_t>(by_shared, 65536 / (registers * threads(t)))));
 }
@@ -102,6 +107,28 @@ inline int resident_blocks(const MatmulTile &t, int64_t most_shared_bytes) {
 // Row blocks of `tile_rows` that `rows` rows need at most, however they are spread.
 inline int64_t most_row_blocks(int64_t rows, int64_t experts, int64_t tile_rows) {
   return (rows + (tile_rows - 1) * std::min(rows, experts)) / tile_rows;
+}
+
+// ---- weights of fewer bits ----
+
+// A warp has 32 columns, whose scales are a lane's each. With few rows a stage is deeper, for
+// weights to come in longer pieces. Stages of weights of eight bits fit as above.
+constexpr MatmulTile kQuantizedTiles[] = {
+    {16, 64, 128, 16, 32, 4}, {64, 64, 64, 32, 32, 4}, {128, 128, 64, 64, 32, 4}};
+constexpr int kQuantizedTileCount = sizeof kQuantizedTiles / sizeof *kQuantizedTiles;
+
+constexpr int64_t quantized_shared_bytes(const MatmulTile &t, int activation_bits, int bits) {
+  return int64_t{t.stages} * t.depth / 8 * (t.rows * activation_bits + t.columns * bits);
+}
+
+// The tile for `groups` products of `rows` rows each, as matmul_tile has it.
+inline int quantized_tile(int64_t groups, int64_t rows, int64_t columns, int multiprocessors) {
+  if (rows <= kQuantizedTiles[0].rows) return 0;
+  const auto time = [&](const MatmulTile &t) {
+    const int64_t tiles = groups * blocks(rows, t.rows) * blocks(columns, t.columns);
+    return static_cast<double>(blocks(tiles, multiprocessors)) * cycles(t);
+  };
+  return time(kQuantizedTiles[2]) < time(kQuantizedTiles[1]) ? 2 : 1;
 }
 
 // ---- few rows: as fast as weights can be read, each of them once ----

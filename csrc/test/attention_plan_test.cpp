@@ -66,8 +66,12 @@ void check(const AttentionSizes &s) {
   expect(p.splits == 1 ||
              s.tokens * s.heads * p.splits * (s.padded_dim + 2) * 4 <= ll4::plan::kMostPartialBytes,
          "partial results are bounded", s, p);
-  expect(p.splits == 1 || p.key_blocks * kKeyBlock * 2 * 2 >= p.splits * p.rows * 4 * 2,
-         "a split reads more than it writes", s, p);
+  expect(
+      p.splits == 1 || p.key_blocks * kKeyBlock * 2 * s.cache_bits / 8 >= p.splits * p.rows * 4 * 2,
+      "a split reads more than it writes", s, p);
+  expect(p.rows < 256 || s.cache_bits == 16, "no tile of 256 rows is for quantized caches", s, p);
+  expect(ll4::plan::attention_shared_bytes(p.rows, s.padded_dim, 2, s.cache_bits) <= s.shared_bytes,
+         "a tile fits shared memory", s, p);
   const int64_t most = s.max_context - s.max_new;
   for (int64_t position : {int64_t{0}, s.chunk / 2, s.chunk - 1, s.chunk, most / 2, most})
     if (position >= 0 && position <= most)
@@ -98,9 +102,10 @@ void expect_tower(int64_t tiles, int64_t heads, int64_t rows, int64_t low, int64
   expect(p.key_blocks == 10, "the last key has a block of its own", s, p);
 }
 
-void expect_rows(const char *what, int64_t tokens, int64_t shared_bytes, int64_t rows) {
-  const AttentionPlan p =
-      ll4::plan::attention({tokens, tokens, tokens, 0, 1, 40, 8, 128, true, 132, shared_bytes});
+void expect_rows(const char *what, int64_t tokens, int64_t shared_bytes, int64_t rows,
+                 int64_t cache_bits = 16) {
+  const AttentionPlan p = ll4::plan::attention(
+      {tokens, tokens, tokens, 0, 1, 40, 8, 128, true, 132, shared_bytes, cache_bits});
   checks++;
   if (p.rows == rows) return;
   failures++;
@@ -117,8 +122,9 @@ int main() {
           for (int64_t chunk : {0, 7, 512, 8192})
             for (int64_t group : {1, 5, 17})
               for (bool vectors : {false, true})
-                check({sequences * max_new, max_new, past + max_new, chunk, sequences, 2 * group, 2,
-                       128, vectors, multiprocessors, 99 << 10});
+                for (int64_t bits : {4, 8, 16})
+                  check({sequences * max_new, max_new, past + max_new, chunk, sequences, 2 * group,
+                         2, 128, vectors, multiprocessors, 99 << 10, bits});
   expect_splits("one sequence fills a large machine", decode(1, 100000, 0, 132), 25, 40);
   expect_splits("eight sequences all but fill it", decode(8, 100000, 0, 132), 3, 5);
   expect_splits("64 sequences need no splits", decode(64, 100000, 0, 132), 1, 1);
@@ -130,6 +136,9 @@ int main() {
   expect_rows("long prompts read keys seldom", 512, 227 << 10, 256);
   expect_rows("very long ones, too", 100000, 227 << 10, 256);
   expect_rows("a tile must fit shared memory", 100000, 99 << 10, 128);
+  expect_rows("a quantized cache has fewer tiles", 100000, 227 << 10, 128, 8);
+  expect_rows("which fit where those of others do", 100000, 99 << 10, 128, 8);
+  expect_rows("and a smaller one elsewhere", 100000, 96 << 10, 64, 8);
   expect_tower(1, 16, 128, 1, 1);
   expect_tower(5, 16, 256, 1, 1);
   expect_tower(17, 16, 256, 1, 1);

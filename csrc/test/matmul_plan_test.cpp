@@ -38,6 +38,29 @@ void check_tile(int i) {
   expect(sums + 2 * fragments <= 200, "registers", i, sums, fragments);
 }
 
+// Weights of four and eight bits, with x of bf16 or of eight bits.
+void check_quantized_tile(int i) {
+  const plan::MatmulTile &t = plan::kQuantizedTiles[i];
+  const int threads = plan::threads(t);
+  expect(t.rows % t.warp_rows == 0 && t.columns % t.warp_columns == 0, "warps share a tile", i, 0,
+         0);
+  expect(t.warp_rows % 16 == 0 && t.warp_columns == 32, "a warp's scales are a lane's each", i, 0,
+         0);
+  expect(t.depth % 64 == 0 && t.stages >= 3, "whole steps, a pipeline", i, 0, 0);
+  for (const int bits : {4, 8, 16}) {
+    const int chunks = t.depth * bits / 128;
+    expect(threads % chunks == 0, "threads and chunks", i, bits, 0);
+    expect((bits == 4 || t.rows % (threads / chunks) == 0) &&
+               (bits == 16 || t.columns % (threads / chunks) == 0),
+           "equal shares", i, bits, 0);
+  }
+  expect(plan::quantized_shared_bytes(t, 16, 8) <= 99 * 1024 - 256, "shared memory on sm_86", i, 0,
+         0);
+  expect(plan::blocks_by_shared(plan::quantized_shared_bytes(t, 16, 4), 99 * 1024) >=
+             (t.rows < 128 ? 2 : 1),
+         "two blocks of 100 KiB", i, 0, 0);
+}
+
 void check_choice(int64_t rows, int64_t columns, int multiprocessors) {
   for (const bool vectors : {false, true}) {
     const int tile = plan::matmul_tile(1, rows, columns, multiprocessors, vectors);
@@ -110,6 +133,7 @@ int main() {
     check_tile(i);
     check_resident(i);
   }
+  for (int i = 0; i < plan::kQuantizedTileCount; i++) check_quantized_tile(i);
   for (const bool kn : {false, true}) check_few(kn);
   check_few_grouped();
   int choices = 0;
@@ -125,6 +149,9 @@ int main() {
 
   // Products of Llama 4 on an A100 and an H100.
   for (int multiprocessors : {108, 132}) {
+    expect(plan::quantized_tile(16, 1, 16384, multiprocessors) == 0, "few rows", 1, 16384, 0);
+    expect(plan::quantized_tile(1, 64, 5120, multiprocessors) == 1, "a batch", 64, 5120, 0);
+    expect(plan::quantized_tile(1, 16384, 5120, multiprocessors) == 2, "a prompt", 16384, 5120, 0);
     const auto chosen = [&](int64_t rows, int64_t columns) {
       return plan::kMatmulTiles[plan::matmul_tile(1, rows, columns, multiprocessors, true)];
     };

@@ -63,9 +63,22 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
   return packed;
 }
 
+// An fp32 as f16, rounded to nearest even, and back.
+__device__ __forceinline__ uint32_t round_f16(float x) {
+  uint16_t bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return bits;
+}
+__device__ __forceinline__ float f16_to_float(uint32_t bits) {
+  float x;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(static_cast<uint16_t>(bits)));
+  return x;
+}
+
 // Rounded each, never fused: the CPU backend computes the same bits.
 __device__ __forceinline__ float mul_rn(float a, float b) { return __fmul_rn(a, b); }
 __device__ __forceinline__ float add_rn(float a, float b) { return __fadd_rn(a, b); }
+__device__ __forceinline__ float div_rn(float a, float b) { return __fdiv_rn(a, b); }
 __device__ __forceinline__ int popcount(uint32_t x) { return __popc(x); }
 // The same number, but not to the compiler: what is computed from it in a loop is not kept in
 // registers from before the loop.
@@ -84,6 +97,12 @@ __device__ __forceinline__ void copy_async(void *shared, const void *from, int b
       "cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(shared_address(shared)),
       "l"(from), "r"(bytes)
       : "memory");
+}
+// The same of 4 bytes.
+__device__ __forceinline__ void copy_async_word(void *shared, const void *from, int bytes) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)),
+               "l"(from), "r"(bytes)
+               : "memory");
 }
 __device__ __forceinline__ void copy_async_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
@@ -116,6 +135,38 @@ __device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&a)[4],
       "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// The same for e4m3, a [16, 32] and b [32, 8]: where kMultipliesF8.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 890
+constexpr bool kMultipliesF8 = false;
+#else
+constexpr bool kMultipliesF8 = true;
+#endif
+__device__ __forceinline__ void mma_f8_native(float (&d)[4], const uint32_t (&a)[4],
+                                              const uint32_t (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%0, %1, %2, %3}, "
+      "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+// The e4m3 in the lower two bytes as a pair of f16, which has all of them.
+__device__ __forceinline__ uint32_t f8_to_f16_native(uint32_t pair) {
+  uint32_t halves;
+  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(halves) : "h"(static_cast<uint16_t>(pair)));
+  return halves;
+}
+
+// a b + c for pairs of bf16.
+__device__ __forceinline__ uint32_t fma_bf16x2(uint32_t a, uint32_t b, uint32_t c) {
+  uint32_t d;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+}
+// Byte i is the one that hexadecimal digit i of `selector` names: 0 to 3 of a, 4 to 7 of b.
+__device__ __forceinline__ uint32_t permute_bytes(uint32_t a, uint32_t b, uint32_t selector) {
+  return __byte_perm(a, b, selector);
 }
 
 // A 16-byte load of what no kernel writes and nobody reads twice: weights of a decode step.
@@ -194,6 +245,7 @@ inline uint32_t as_bits(float x) {
 
 inline float mul_rn(float a, float b) { return a * b; }
 inline float add_rn(float a, float b) { return a + b; }
+inline float div_rn(float a, float b) { return a / b; }
 inline int popcount(uint32_t x) { return __builtin_popcount(x); }
 inline int opaque(int x) { return x; }
 
@@ -206,8 +258,25 @@ inline uint32_t pack_bf16(float low, float high) {
   return round_bf16(low) | round_bf16(high) << 16;
 }
 
+inline uint32_t round_f16(float x) {
+  const uint32_t sign = as_bits(x) >> 16 & 0x8000u, bits = as_bits(x) & 0x7fffffffu;
+  if (bits > 0x7f800000u) return 0x7fffu;          // as cvt.rn.f16 makes every NaN
+  if (bits >= 0x477ff000u) return sign | 0x7c00u;  // 65,520, from where on numbers become infinity
+  // Below 2^-14 numbers are multiples of 2^-24, and so is the last place of 1/2.
+  if (bits < 0x38800000u) return sign | (as_bits(as_float(bits) + 0.5f) - 0x3f000000u);
+  return sign | (((bits + 0xfffu + (bits >> 13 & 1u)) >> 13) - (112u << 10));
+}
+inline float f16_to_float(uint32_t bits) {
+  const uint32_t sign = (bits & 0x8000u) << 16, rest = bits & 0x7fffu;
+  if (rest >= 0x7c00u) return as_float(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
+  return as_float(sign | as_bits(as_float(rest << 13) * 0x1p112f));
+}
+
 inline void copy_async(void *shared, const void *from, int bytes = 16) {
   simt::copy_async(shared, from, 16, bytes);
+}
+inline void copy_async_word(void *shared, const void *from, int bytes) {
+  simt::copy_async(shared, from, 4, bytes);
 }
 inline void copy_async_commit() { simt::copy_async_commit(); }
 template <int pending>
@@ -231,6 +300,45 @@ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
       simt::mma_bf16(simt::Floats4{d[0], d[1], d[2], d[3]}, simt::Words4{a[0], a[1], a[2], a[3]},
                      simt::Words2{b[0], b[1]}, {file, line});
   for (int i = 0; i < 4; i++) d[i] = sums[i];
+}
+constexpr bool kMultipliesF8 = true;
+inline uint32_t f8_to_f16_native(uint32_t pair) {
+  uint32_t halves = 0;
+  for (int i = 0; i < 2; i++) {
+    const uint32_t code = pair >> 8 * i & 0xffu, rest = code & 0x7fu;
+    // Its bits as those of an f16 are 2^-8 times the number.
+    const uint32_t half =
+        rest == 0x7fu ? 0x7fffu : round_f16(f16_to_float(rest << 7) * 256.0f) | (code & 0x80u) << 8;
+    halves |= half << 16 * i;
+  }
+  return halves;
+}
+// Lanes' registers hold the same rows and columns as those of two products of bf16 whose depths
+// come in another order.
+inline void mma_f8_native(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                          const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
+  const auto pair = [](uint32_t word, int i) {
+    const uint32_t halves = f8_to_f16_native(word >> 16 * i);
+    return pack_bf16(f16_to_float(halves & 0xffffu), f16_to_float(halves >> 16));
+  };
+  for (int i = 0; i < 2; i++) {
+    const uint32_t rows[4] = {pair(a[2 * i], 0), pair(a[2 * i + 1], 0), pair(a[2 * i], 1),
+                              pair(a[2 * i + 1], 1)};
+    const uint32_t columns[2] = {pair(b[i], 0), pair(b[i], 1)};
+    mma_bf16(d, rows, columns, file, line);
+  }
+}
+inline uint32_t fma_bf16x2(uint32_t a, uint32_t b, uint32_t c) {
+  const auto low = [](uint32_t x) { return as_float(x << 16); };
+  const auto high = [](uint32_t x) { return as_float(x & 0xffff0000u); };
+  return pack_bf16(low(a) * low(b) + low(c), high(a) * high(b) + high(c));
+}
+inline uint32_t permute_bytes(uint32_t a, uint32_t b, uint32_t selector) {
+  const uint64_t bytes = static_cast<uint64_t>(b) << 32 | a;
+  uint32_t out = 0;
+  for (int i = 0; i < 4; i++)
+    out |= static_cast<uint32_t>(bytes >> 8 * (selector >> 4 * i & 7u) & 0xffu) << 8 * i;
+  return out;
 }
 inline Vec<uint32_t, 4> load_streaming(const void *from) {
   return *static_cast<const Vec<uint32_t, 4> *>(from);

@@ -47,6 +47,7 @@ TESTS = {
     "matmul": "TestMatmul|TestBitsOfMatmulRows",
     "pixel_shuffle": "TestPixelShuffle",
     "qkv_epilogue": "TestQKVEpilogue",
+    "quantize": "TestQuantize",
     "rms_norm": "TestRMSNorm",
     "router": "TestRouter|TestBitsOfRouterRows",
     "sample": "TestSample",
@@ -54,6 +55,8 @@ TESTS = {
     "top_k": "TestTopK",
     "unfold": "TestUnfold",
 }
+# Sources of several operations.
+SHARED = {"matmul": ["quantized_plan"], "grouped_matmul": ["quantized_plan"]}
 FOR_ALL = "TestArguments/./^{0}$|TestUnaligned/./^{0}_|TestNoRows/./^{0}$|TestBitsOfRepetition|TestRandomContents"
 
 
@@ -126,9 +129,10 @@ class Build:
             if file not in self.includes(source):
                 continue
             stem = Path(source).stem
-            named = [op for op in TESTS if stem == op or re.fullmatch(op + r"(_\d.*)?", stem)]
-            if named:
-                found.setdefault(named[0], []).append(source)
+            # An operation's own source, one that instantiates its kernels, one of its quantized weights.
+            for op in TESTS:
+                if re.fullmatch(rf"(quantized_)?{op}(_[a-z]?\d.*)?", stem) or stem in SHARED.get(op, ()):
+                    found.setdefault(op, []).append(source)
         if "matmul" in found:  # the same kernels
             found.setdefault("logits", [])
         size = {source: path.stat().st_size for source, path in self.objects}

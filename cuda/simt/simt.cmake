@@ -42,7 +42,7 @@ set_target_properties(llama4_simt PROPERTIES CXX_VISIBILITY_PRESET hidden
   VISIBILITY_INLINES_HIDDEN ON LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/backend.map)
 
 enable_testing()
-foreach(name broken fragments right streams)
+foreach(name broken fragments narrow right streams)
   set(source ${CMAKE_CURRENT_SOURCE_DIR}/simt/test/${name}_test.cu)
   set_source_files_properties(${source} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${instrument}")
   add_executable(simt_${name}_test ${source})

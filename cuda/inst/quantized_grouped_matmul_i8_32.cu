@@ -1,0 +1,5 @@
+#include "../quantized_grouped_matmul.cuh"
+
+namespace ll4::cuda {
+template QuantizedGroupedLaunch launch_quantized_grouped_matmul<ByteTile<Int8, 32>>;
+}
