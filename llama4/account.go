@@ -3,6 +3,8 @@ package llama4
 import (
 	"math"
 	"math/bits"
+
+	"github.com/llama4go/llama4go/bindings"
 )
 
 // Parameters is a model's numbers of parameters.
@@ -33,12 +35,12 @@ func (c *Config) Parameters() Parameters {
 }
 
 // KVBytes returns the size of the key-value cache of one sequence of tokens
-// positions, with elements of elementBytes bytes. In paged, chunked layers keep
-// their current chunk only, and so stop growing at the chunk's length; in full,
-// every layer keeps every position. Both leave out the unused rest of the last
+// positions, in elements of dtype, of which F8 and I4 have an fp32 scale for each
+// head. In paged, chunked layers keep their current chunk only, and so stop growing
+// at the chunk's length; in full, every layer keeps every position. Both leave out the unused rest of the last
 // page. The Config must be valid; sizes past 63 bits are returned as the largest.
-func (c *Config) KVBytes(tokens, elementBytes int) (paged, full int64) {
-	position := 2 * int64(c.KVHeads) * int64(c.HeadDim) * int64(elementBytes)
+func (c *Config) KVBytes(tokens int, dtype bindings.DType) (paged, full int64) {
+	position := 2 * int64(c.KVHeads) * (dtype.RowBytes(int64(c.HeadDim)) + scaleBytes(dtype))
 	for _, layer := range c.Plan() {
 		kept := tokens
 		if layer.Chunked {
@@ -48,6 +50,14 @@ func (c *Config) KVBytes(tokens, elementBytes int) (paged, full int64) {
 		full = addProduct(full, int64(tokens), position)
 	}
 	return paged, full
+}
+
+// scaleBytes is the size of a scale of a head in a KV cache, 0 of types without.
+func scaleBytes(dtype bindings.DType) int64 {
+	if dtype == bindings.F8 || dtype == bindings.I4 {
+		return bindings.F32.Size()
+	}
+	return 0
 }
 
 // addProduct returns a + b*c of non-negative numbers, at most MaxInt64.

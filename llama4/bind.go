@@ -35,6 +35,15 @@ type source interface {
 	Names() []string
 }
 
+// binder fills a Weights, and collects what is wrong.
+type binder struct {
+	source
+	config *Config
+	used   map[string]bool
+	stored []StoredTensor
+	faults []string
+}
+
 // bind fills w from src.
 func bind(c *Config, src source, w *Weights) error {
 	specs, counts := c.walk(w)
@@ -42,32 +51,57 @@ func bind(c *Config, src source, w *Weights) error {
 	if err := checkCounts(counts, names); err != nil {
 		return err
 	}
-	used := make(map[string]bool, len(specs)+1)
-	var faults []string
-	for _, spec := range specs {
-		used[spec.Name] = true
-		t, ok := src.Lookup(spec.Name)
-		if !ok {
-			faults = append(faults, fmt.Sprintf("%s is missing, want %s", spec.Name, spec.expectation()))
-			continue
+	b := &binder{source: src, config: c, used: make(map[string]bool, len(specs)+1)}
+	for i := range specs {
+		if spec := &specs[i]; spec.linear != nil {
+			b.linear(spec)
+		} else if t, ok := b.want(spec); ok {
+			*spec.field = t
+			b.store(spec, t)
 		}
-		if fault := spec.mismatch(t); fault != "" {
-			faults = append(faults, fault)
-			continue
-		}
-		*spec.field = t
 	}
 	if c.TieEmbeddings {
-		w.Head = w.Embed
-		used[c.Prefix+"lm_head.weight"] = true
+		w.Head = Linear{Name: c.Prefix + "lm_head", Part: PartHead, Layer: -1, Shape: w.Embed.Shape, Plain: w.Embed}
+		b.used[c.Prefix+"lm_head.weight"] = true
 	}
 	for _, name := range names {
-		if !used[name] {
+		if !b.used[name] && !b.ofCache(name) {
 			t, _ := src.Lookup(name)
-			faults = append(faults, fmt.Sprintf("%s, %v %v, is not a tensor of this model", name, t.DType, t.Shape))
+			b.fault("%s, %v %v, is not a tensor of this model", name, t.DType, t.Shape)
 		}
 	}
-	return join(faults)
+	w.stored = b.stored
+	return join(b.faults)
+}
+
+func (b *binder) fault(format string, args ...any) {
+	b.faults = append(b.faults, fmt.Sprintf(format, args...))
+}
+
+// want looks for the tensor of a spec.
+func (b *binder) want(spec *TensorSpec) (safetensors.Tensor, bool) {
+	b.used[spec.Name] = true
+	t, ok := b.Lookup(spec.Name)
+	if !ok {
+		b.fault("%s is missing, want %s", spec.Name, spec.expectation())
+		return t, false
+	}
+	if fault := spec.mismatch(t); fault != "" {
+		b.fault("%s", fault)
+		return t, false
+	}
+	return t, true
+}
+
+// store notes tensors that the model is made of.
+func (b *binder) store(spec *TensorSpec, tensors ...safetensors.Tensor) {
+	for _, t := range tensors {
+		s := StoredTensor{Tensor: t, Part: spec.Part, Layer: spec.Layer, linear: spec.linear != nil}
+		if !s.linear {
+			s.loaded = t.Bytes()
+		}
+		b.stored = append(b.stored, s)
+	}
 }
 
 // checkCounts compares the numbers of layers with the indices in the tensors'

@@ -70,17 +70,17 @@ func TestBindFillsAll(t *testing.T) {
 			} else {
 				require.Nil(t, w.Vision)
 			}
-			require.Equal(t, prefix+"model.layers.2.feed_forward.shared_expert.down_proj.weight", w.Layers[2].MoE.Shared.Down.Name)
+			require.Equal(t, prefix+"model.layers.2.feed_forward.shared_expert.down_proj", w.Layers[2].MoE.Shared.Down.Name)
 			require.Equal(t, []int64{8, 6}, w.Layers[2].MoE.Shared.Down.Shape)
-			require.Equal(t, prefix+"model.layers.1.feed_forward.gate_proj.weight", w.Layers[1].MLP.Gate.Name)
+			require.Equal(t, prefix+"model.layers.1.feed_forward.gate_proj", w.Layers[1].MLP.Gate.Name)
 			require.Equal(t, []int64{4, 8}, w.Layers[1].MLP.Gate.Shape)
-			require.Equal(t, []int64{3, 8, 12}, w.Layers[0].MoE.GateUp.Shape)
+			require.Equal(t, []int64{3, 12, 8}, w.Layers[0].MoE.GateUp.Shape)
 			require.Nil(t, w.Layers[1].MoE)
 			require.Nil(t, w.Layers[0].MLP)
 			if tied {
-				require.Equal(t, w.Embed, w.Head)
+				require.Equal(t, w.Embed, w.Head.Plain)
 			} else {
-				require.Equal(t, prefix+"lm_head.weight", w.Head.Name)
+				require.Equal(t, prefix+"lm_head.weight", w.Head.Plain.Name)
 			}
 			specs, _ := c.walk(w)
 			seen := map[string]bool{}
@@ -175,5 +175,5 @@ func TestBindTiedHead(t *testing.T) {
 	c := tinyConfig(t, false, true)
 	w, err := load(t, c, append(tensorsFor(c), zeros("lm_head.weight", safetensors.F32, 1)))
 	require.NoError(t, err)
-	require.Equal(t, "model.embed_tokens.weight", w.Head.Name)
+	require.Equal(t, "model.embed_tokens.weight", w.Head.Plain.Name)
 }

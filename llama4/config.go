@@ -1,11 +1,14 @@
 package llama4
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
 	"github.com/llama4go/llama4go/llama4/internal/fields"
+	"github.com/llama4go/llama4go/llama4/quant"
 )
 
 // Config is a model's architecture, as config.json gives it. Fields that the
@@ -51,6 +54,10 @@ type Config struct {
 	LayerTypes     []string // attention of each layer; nil to follow RoPE (layer_types)
 	MoELayers      []int    // indices of mixture layers; nil for the step's rule, empty for none (moe_layers)
 	MoEStep        int      // without MoELayers, every so many layers one is a mixture (interleave_moe_layer_step)
+
+	// Quantization is how the checkpoint's weights are quantized, nil for not at all
+	// (quantization_config, or the file hf_quant_config.json).
+	Quantization *quant.Config
 
 	TieEmbeddings bool    // lm_head is the embedding table (text tie_word_embeddings)
 	BOS, EOS      []int32 // token ids; the file has a number, a list or null
@@ -127,7 +134,28 @@ func LoadConfigFS(fsys fs.FS) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	return c, nil
+	if c.Quantization == nil {
+		c.Quantization, err = loadModelOpt(fsys)
+	}
+	return c, err
+}
+
+// loadModelOpt reads the file in which older versions of ModelOpt say how they
+// quantized, nil if there is none.
+func loadModelOpt(fsys fs.FS) (*quant.Config, error) {
+	const name = "hf_quant_config.json"
+	raw, err := fields.Read(fsys, name, maxConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	q, err := quant.ParseModelOpt(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return q, nil
 }
 
 // ParseConfig reads the contents of a config.json. Fields that it does not know
@@ -151,7 +179,7 @@ func ParseConfig(raw []byte) (*Config, error) {
 	default:
 		top.Fail("model_type", "is %q, want %q or %q", modelType, typeMultimodal, typeText)
 	}
-	refuseQuantized(top, text)
+	c.readQuantization(top, text)
 	c.readText(text)
 	if vision != nil {
 		c.Vision = readVision(vision)
@@ -165,14 +193,20 @@ func ParseConfig(raw []byte) (*Config, error) {
 	return c, nil
 }
 
-// refuseQuantized refuses checkpoints whose weights are not plain numbers.
-func refuseQuantized(sections ...*fields.Object) {
+// readQuantization reads quantization_config, which multimodal models may have in
+// text_config.
+func (c *Config) readQuantization(sections ...*fields.Object) {
 	for _, f := range sections {
-		if !f.Null("quantization_config") {
-			q := f.Section("quantization_config", "")
-			f.Fail("quantization_config", "not supported yet: quant_method %q, format %q; use a bfloat16 checkpoint",
-				q.Text("quant_method", ""), q.Text("format", ""))
+		var raw json.RawMessage
+		if f.Null("quantization_config") || !f.Decode("quantization_config", "an object", &raw) {
+			continue
 		}
+		q, err := quant.ParseConfig(raw)
+		if err != nil {
+			f.Fail("quantization_config:", "%v", err)
+		}
+		c.Quantization = q
+		return
 	}
 }
 

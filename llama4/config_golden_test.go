@@ -184,7 +184,7 @@ func TestDemo(t *testing.T) {
 	for i, l := range w.Layers {
 		require.NotNil(t, l.MoE, i)
 		require.Nil(t, l.MLP, i)
-		require.Equal(t, []int64{4, 128, 384}, l.MoE.GateUp.Shape)
+		require.Equal(t, []int64{4, 384, 128}, l.MoE.GateUp.Shape)
 		require.Contains(t, l.MoE.GateUp.Name, "language_model.model.layers."+string(rune('0'+i))+".")
 	}
 	require.Equal(t, "vision_model.model.layers.2.mlp.fc2.bias", w.Vision.Layers[2].Down.Bias.Name)

@@ -9,6 +9,8 @@ import (
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/llama4go/llama4go/bindings"
 )
 
 func published(t testing.TB, name string) *Config {
@@ -83,8 +85,8 @@ func TestConfigFaults(t *testing.T) {
 		{"vision_config", "null", "vision_config is missing"},
 		{"text_config.model_type", `"qwen3"`, `text_config.model_type is "qwen3"`},
 		{"vision_config.model_type", `"clip"`, `vision_config.model_type is "clip"`},
-		{"quantization_config", `{"quant_method":"compressed-tensors","format":"float-quantized"}`, `quantization_config not supported yet: quant_method "compressed-tensors", format "float-quantized"`},
-		{"text_config.quantization_config", `{"quant_method":"fp8"}`, `text_config.quantization_config not supported yet: quant_method "fp8"`},
+		{"quantization_config", `{"quant_method":"compressed-tensors","format":"float-quantized"}`, `quantization_config: config_groups is missing`},
+		{"text_config.quantization_config", `{"quant_method":"fp8"}`, `text_config.quantization_config: quant_method is "fp8", want "compressed-tensors" or "modelopt"`},
 		{"text_config.vocab_size", "0", "text_config.vocab_size is 0, want 1 to"},
 		{"text_config.vocab_size", "99999999", "vocab_size is 99999999, want 1 to 16777216"},
 		{"text_config.hidden_size", "-5120", "hidden_size is -5120"},
@@ -255,7 +257,7 @@ func FuzzParseConfig(f *testing.F) {
 		p := c.Parameters()
 		require.Positive(t, p.Active)
 		require.LessOrEqual(t, p.Active, p.Total)
-		paged, full := c.KVBytes(c.MaxPositions, 2)
+		paged, full := c.KVBytes(c.MaxPositions, bindings.BF16)
 		require.Positive(t, paged)
 		require.LessOrEqual(t, paged, full)
 		for _, freq := range c.RoPE.InvFreq(c.HeadDim) {

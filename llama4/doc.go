@@ -32,6 +32,16 @@
 // weights are the mapped file itself. [LoadGenerationConfig] reads the
 // publisher's sampling defaults, which a [Request] may replace.
 //
+// # GGUF files
+//
+// [Open] also takes a file that llama.cpp's tools made, for text. [GGUFConfig],
+// [GGUFTokenizer] and [DescribeGGUF] read it. Linear layers keep their quantized
+// values; the embedding table and routers are read in bf16, to which other types are
+// rounded. Such files do not say how long a chunk is, which layers are without
+// positions, or how queries are scaled by theirs: that is as llama.cpp has it in its
+// sources, which fits the published models, and a model of another kind only as far
+// as these do not matter.
+//
 // # Sequences, batches and the cache
 //
 // Underneath, text lives in a [Sequence], whose keys and values are pages of one
@@ -59,6 +69,15 @@
 // bf16 and rounds the operands of matrix products to bf16 where the device
 // multiplies bf16 natively; sums are always fp32. A GPU computes with activations
 // in bf16, but for the residual stream, and not in ComputeF32.
+//
+// # Quantization
+//
+// [Options.Quant] quantizes the linear layers of a BF16 checkpoint while it is loaded,
+// a piece at a time, so that memory holds what comes of it and little more. Checkpoints
+// that are quantized already, by compressed-tensors or ModelOpt, are recognised by
+// their config.json: [Linear] says how each layer is stored, and package quant what
+// schemes there are. Where a scheme rounds activations to 8-bit floats, so does every
+// device, in ComputeF32 as well. [Options.KVCache] keeps keys and values in 8 or 4 bits.
 //
 // The rules are those of transformers 4.57 (models/llama4), the reference
 // implementation; where its code ignores a field of config.json, so does this

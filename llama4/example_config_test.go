@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/llama4go/llama4go/bindings"
 	"github.com/llama4go/llama4go/llama4"
 	"github.com/llama4go/llama4go/llama4/demo"
 	"github.com/llama4go/llama4go/llama4/safetensors"
@@ -29,7 +30,7 @@ func ExampleConfig_KVBytes() {
 		log.Fatal(err)
 	}
 	for _, tokens := range []int{128, 2048} {
-		paged, full := config.KVBytes(tokens, 2)
+		paged, full := config.KVBytes(tokens, bindings.BF16)
 		fmt.Printf("%d tokens: %d bytes, %d if every layer kept all\n", tokens, paged, full)
 	}
 	// Output:
@@ -55,5 +56,5 @@ func ExampleLoadWeights() {
 	fmt.Println(weights.Layers[0].MoE.GateUp.Name, weights.Layers[0].MoE.GateUp.Shape)
 	// Output:
 	// BF16 [764 128]
-	// language_model.model.layers.0.feed_forward.experts.gate_up_proj [4 128 384]
+	// language_model.model.layers.0.feed_forward.experts.gate_up_proj [4 384 128]
 }

@@ -49,12 +49,17 @@ func collect(m *Model, run func(visit func(*Logits) error) error) ([][]float32, 
 	return rows, err
 }
 
-// Any split of a prompt into pieces gives the same bits, in both precisions.
+// Any split of a prompt into pieces gives the same bits, in both precisions and
+// whatever is quantized.
 func TestPrefillPieces(t *testing.T) {
-	for _, compute := range []bindings.Compute{bindings.ComputeF32, bindings.ComputeAuto} {
+	for _, o := range []Options{
+		{Compute: bindings.ComputeF32}, {}, {KVCache: "fp8"}, {KVCache: "int4"}, {Compute: bindings.ComputeF32, KVCache: "int4"},
+		{Quant: "int4-all"}, {Quant: "fp8-all"}, {Quant: "fp8-all", Compute: bindings.ComputeF32, KVCache: "fp8"},
+	} {
+		o.Device, o.PageSize = "cpu", 5
 		for _, name := range []string{"scout16", "maverick128", "top2"} {
-			t.Run(compute.String()+"/"+name, func(t *testing.T) {
-				m := openTest(t, name, Options{Device: "cpu", Compute: compute, PageSize: 5})
+			t.Run(o.Compute.String()+o.Quant+o.KVCache+"/"+name, func(t *testing.T) {
+				m := openTest(t, name, o)
 				r := rand.New(rand.NewPCG(1, 2))
 				ids := randomTokens(r, m, 75)
 				want := alone(t, m, ids)

@@ -156,31 +156,35 @@ func TestConfigSpellings(t *testing.T) {
 // reference as long as its margin exceeds what rounding may move.
 func TestGreedyGoldens(t *testing.T) {
 	eachCheckpoint(t, func(t *testing.T, name string, g *golden) {
-		m := openTest(t, name, parity())
-		for _, item := range g.Greedy {
-			q := m.NewSequence()
-			next, logProb := int32(0), 0.0
-			visit := func(l *Logits) error {
-				if err := l.LogSoftmax(); err != nil {
-					return err
-				}
-				values, ids, err := l.TopK(l.Rows()-1, 1)
-				next, logProb = ids[0], float64(values[0])
+		requireGreedy(t, openTest(t, name, parity()), g, parityTolerance)
+	})
+}
+
+func requireGreedy(t *testing.T, m *Model, g *golden, tolerance float64) {
+	t.Helper()
+	for _, item := range g.Greedy {
+		q := m.NewSequence()
+		next, logProb := int32(0), 0.0
+		visit := func(l *Logits) error {
+			if err := l.LogSoftmax(); err != nil {
 				return err
 			}
-			require.NoError(t, m.Prefill(context.Background(), q, item.InputIDs, LastRow, visit))
-			for i, want := range item.OutputIDs {
-				if item.Margins[i] <= 2*parityTolerance {
-					break
-				}
-				require.Equal(t, want, next, "prompt %d, step %d", item.ID, i)
-				require.InDelta(t, item.LogProbs[i], logProb, parityTolerance, "prompt %d, step %d", item.ID, i)
-				step := Step{Sequence: q, Tokens: []int32{next}, Logits: LastRow}
-				require.NoError(t, m.Forward(context.Background(), []Step{step}, visit))
-			}
-			require.NoError(t, q.Close())
+			values, ids, err := l.TopK(l.Rows()-1, 1)
+			next, logProb = ids[0], float64(values[0])
+			return err
 		}
-	})
+		require.NoError(t, m.Prefill(context.Background(), q, item.InputIDs, LastRow, visit))
+		for i, want := range item.OutputIDs {
+			if item.Margins[i] <= 2*tolerance {
+				break
+			}
+			require.Equal(t, want, next, "prompt %d, step %d", item.ID, i)
+			require.InDelta(t, item.LogProbs[i], logProb, tolerance, "prompt %d, step %d", item.ID, i)
+			step := Step{Sequence: q, Tokens: []int32{next}, Logits: LastRow}
+			require.NoError(t, m.Forward(context.Background(), []Step{step}, visit))
+		}
+		require.NoError(t, q.Close())
+	}
 }
 
 // The first activation that leaves the reference is named.

@@ -11,6 +11,7 @@ import (
 	"github.com/llama4go/llama4go/bindings"
 	"github.com/llama4go/llama4go/llama4/chat"
 	"github.com/llama4go/llama4go/llama4/grammar"
+	"github.com/llama4go/llama4go/llama4/quant"
 	"github.com/llama4go/llama4go/llama4/safetensors"
 	"github.com/llama4go/llama4go/llama4/tokenizer"
 )
@@ -27,12 +28,13 @@ type Model struct {
 	options    Options
 	plan       []LayerPlan
 
-	checkpoint *safetensors.Checkpoint
-	device     *bindings.Device
-	stream     *bindings.Stream
-	weights    *deviceWeights
-	act        bindings.DType // of activations
-	kvType     bindings.DType // of keys and values
+	preset  quant.Preset // that weights are quantized by
+	files   weightFiles
+	device  *bindings.Device
+	stream  *bindings.Stream
+	weights *deviceWeights
+	act     bindings.DType // of activations
+	kvType  bindings.DType // of keys and values
 
 	mu       sync.Mutex // one forward pass at a time; guards what follows
 	cache    *cache
@@ -44,13 +46,27 @@ type Model struct {
 	closed   bool
 }
 
+// weightFiles is what the weights lie in.
+type weightFiles interface {
+	// Bytes is the size of all tensors.
+	Bytes() int64
+	// Unload says that memory of the files will not be read for now.
+	Unload(data []byte)
+	Close() error
+}
+
 // Open loads the checkpoint in a folder: config.json, the tensors, and, where
-// present, the tokenizer, the chat template and generation_config.json. The
+// present, the tokenizer, the chat template and generation_config.json. A path that
+// is a file is one in the GGUF format, which has all of these: see [GGUFConfig]. The
 // options may be nil.
-func Open(ctx context.Context, dir string, o *Options) (*Model, error) {
-	m, err := OpenFS(ctx, os.DirFS(dir), o)
+func Open(ctx context.Context, path string, o *Options) (*Model, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().IsRegular() {
+		return opened(func(m *Model) error { return m.openGGUF(ctx, path, o) })
+	}
+	m, err := OpenFS(ctx, os.DirFS(path), o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
@@ -58,8 +74,12 @@ func Open(ctx context.Context, dir string, o *Options) (*Model, error) {
 // OpenFS is Open for any file system, such as the embedded demo model's. Weights
 // of a folder are mapped, not copied, on devices that share the host's memory.
 func OpenFS(ctx context.Context, fsys fs.FS, o *Options) (*Model, error) {
+	return opened(func(m *Model) error { return m.open(ctx, fsys, o) })
+}
+
+func opened(open func(*Model) error) (*Model, error) {
 	m := &Model{}
-	if err := m.open(ctx, fsys, o); err != nil {
+	if err := open(m); err != nil {
 		_ = m.Close()
 		return nil, err
 	}
@@ -82,23 +102,57 @@ func (m *Model) open(ctx context.Context, fsys fs.FS, o *Options) (err error) {
 	if m.template, err = chat.Load(fsys); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
 		return err
 	}
-	if m.images, err = m.newImages(fsys); err != nil {
+	if err = m.prepare(fsys); err != nil {
 		return err
 	}
-	m.vocabulary = sync.OnceValue(m.newVocabulary)
-	m.features = newLRU[imageKey](m.options.ImageCacheBytes, (*features).release)
-	m.plan = m.config.Plan()
-	if m.checkpoint, err = safetensors.OpenFS(fsys); err != nil {
+	checkpoint, err := safetensors.OpenFS(fsys)
+	if err != nil {
 		return err
 	}
-	weights, err := LoadWeights(m.config, m.checkpoint)
+	m.files = checkpoint
+	if q := m.config.Quantization; q != nil && q.KVCache != "" {
+		m.options.Log.Warn("the checkpoint was made for another KV cache, which is not used", "scheme", q.KVCache, "cache", m.options.KVCache)
+	}
+	weights, err := LoadWeights(m.config, checkpoint)
 	if err != nil {
 		return err
 	}
 	return m.openDevice(ctx, weights)
 }
 
+// prepare makes what follows from the configuration and the tokenizer. A text-only
+// model needs no files for it.
+func (m *Model) prepare(fsys fs.FS) (err error) {
+	if m.images, err = m.newImages(fsys); err != nil {
+		return err
+	}
+	m.vocabulary = sync.OnceValue(m.newVocabulary)
+	m.features = newLRU[imageKey](m.options.ImageCacheBytes, (*features).release)
+	m.plan = m.config.Plan()
+	return nil
+}
+
+// checkPreset refuses to quantize what is quantized already.
+func checkPreset(w *Weights, p quant.Preset) error {
+	if p.None() {
+		return nil
+	}
+	for l := range w.Linears() {
+		if l.Scheme.Quantized() {
+			return fmt.Errorf("quantization %s is for bfloat16 checkpoints, but this one is quantized: %s is %s",
+				p.Scheme.Name, l.Name, l.Scheme.Name)
+		}
+	}
+	return nil
+}
+
 func (m *Model) openDevice(ctx context.Context, weights *Weights) (err error) {
+	if m.preset, err = quant.ParsePreset(m.options.Quant); err != nil {
+		return err
+	}
+	if err := checkPreset(weights, m.preset); err != nil {
+		return err
+	}
 	if m.device, err = openDevice(&m.options); err != nil {
 		return err
 	}
@@ -113,13 +167,10 @@ func (m *Model) openDevice(ctx context.Context, weights *Weights) (err error) {
 	if info.CPU() {
 		m.act = bindings.F32 // the CPU computes in fp32 anyway
 	}
-	m.kvType = bindings.BF16
-	if m.options.Compute == bindings.ComputeF32 {
-		if !info.CPU() {
-			return fmt.Errorf("device %s computes in bf16: compute f32 is for the CPU", info.Name)
-		}
-		m.kvType = bindings.F32
+	if m.options.Compute == bindings.ComputeF32 && !info.CPU() {
+		return fmt.Errorf("device %s computes in bf16: compute f32 is for the CPU", info.Name)
 	}
+	m.kvType = KVType(m.options.KVCache, m.options.Compute)
 	m.cache = newCache(m.device, m.config, m.plan, m.kvType, &m.options)
 	m.work = workspace{device: m.device, stream: m.stream}
 	if info.Graphs && m.options.Tap == nil {
@@ -165,8 +216,8 @@ func (m *Model) Close() error {
 	if m.device != nil {
 		errs = append(errs, m.device.Close())
 	}
-	if m.checkpoint != nil {
-		errs = append(errs, m.checkpoint.Close())
+	if m.files != nil {
+		errs = append(errs, m.files.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -196,8 +247,8 @@ func (m *Model) Device() (bindings.Info, error) {
 	return m.device.Info()
 }
 
-// WeightBytes returns the size of the checkpoint's tensors.
-func (m *Model) WeightBytes() int64 { return m.checkpoint.Bytes() }
+// WeightBytes returns the size of the weights as they are loaded.
+func (m *Model) WeightBytes() int64 { return m.weights.bytes }
 
 // CacheBytes returns the memory that the KV cache has taken so far.
 func (m *Model) CacheBytes() int64 {

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/llama4/quant"
 )
 
 // Options are the choices of [Open]. The zero value is the default of each.
@@ -15,11 +18,18 @@ type Options struct {
 	// CPU), "cpu", "cuda", "cuda:N" or "simt", an emulated GPU.
 	Device string
 	// Compute is the precision of matrix products. ComputeF32 is parity mode:
-	// activations and the KV cache in fp32 throughout, on the CPU only. ComputeAuto
-	// keeps the cache in bf16 and rounds the operands of products where the device
+	// activations and the KV cache in fp32 throughout, but for what is quantized, on
+	// the CPU only. ComputeAuto keeps the cache in bf16 and rounds the operands of products where the device
 	// multiplies bf16, ComputeBF16 rounds them on any device. On a GPU activations
 	// are bf16, but for the residual stream, the sum of all layers, which is fp32.
 	Compute bindings.Compute
+	// Quant quantizes the linear layers of a BF16 checkpoint while it is loaded: "none",
+	// "int4" and "fp8", which are Meta's int4_mixed and fp8_mixed, or "int4-all" and
+	// "fp8-all". See [quant.ParsePreset]; empty is "none".
+	Quant string
+	// KVCache is the type of the KV cache: "auto" is what Compute says, "fp8" and "int4"
+	// have a scale for each head and token. Empty is "auto".
+	KVCache string
 	// Threads of a CPU device; 0 is one a core.
 	Threads int
 	// Context is how many tokens a sequence may hold; 0 is the model's
@@ -42,6 +52,8 @@ type Options struct {
 	// Log hears what a user should know, such as a fall-back from GPU to CPU, during
 	// Open and later; nil is slog.Default.
 	Log *slog.Logger
+	// placeBytes bounds what is in flight while weights are loaded; 0 is the default.
+	placeBytes int64
 	// Tap, if set, sees the named activations of every forward pass: see [Tap].
 	Tap Tap
 }
@@ -85,8 +97,20 @@ func (o *Options) withDefaults(c *Config) (Options, error) {
 	if out.Compute < bindings.ComputeAuto || out.Compute > bindings.ComputeBF16 {
 		return out, fmt.Errorf("options: Compute is %v, want auto, f32 or bf16", out.Compute)
 	}
+	if out.KVCache == "" {
+		out.KVCache = kvAuto
+	}
+	if !slices.Contains(KVCaches(), out.KVCache) {
+		return out, fmt.Errorf("options: KVCache is %q, want %s", out.KVCache, strings.Join(KVCaches(), ", "))
+	}
+	if _, err := quant.ParsePreset(out.Quant); err != nil {
+		return out, fmt.Errorf("options: Quant: %w", err)
+	}
 	if out.Context > c.MaxPositions {
 		return out, fmt.Errorf("options: Context is %d, but the model has %d positions", out.Context, c.MaxPositions)
+	}
+	if out.placeBytes == 0 {
+		out.placeBytes = defaultPlaceBytes
 	}
 	setDefault(&out.Context, min(c.MaxPositions, DefaultContext))
 	setDefault(&out.CacheTokens, min(8*out.Context, math.MaxInt32))
@@ -105,6 +129,30 @@ func (o *Options) withDefaults(c *Config) (Options, error) {
 		out.Progress = func(int64, int64) {}
 	}
 	return out, nil
+}
+
+// The values of [Options.KVCache].
+const (
+	kvAuto = "auto"
+	kvFP8  = "fp8"
+	kvInt4 = "int4"
+)
+
+// KVCaches returns the values of [Options.KVCache].
+func KVCaches() []string { return []string{kvAuto, kvFP8, kvInt4} }
+
+// KVType returns the type of keys and values in the cache by [Options.KVCache] and
+// [Options.Compute].
+func KVType(cache string, compute bindings.Compute) bindings.DType {
+	switch {
+	case cache == kvFP8:
+		return bindings.F8
+	case cache == kvInt4:
+		return bindings.I4
+	case compute == bindings.ComputeF32:
+		return bindings.F32
+	}
+	return bindings.BF16
 }
 
 func setDefault(value *int, standard int) {

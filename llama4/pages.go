@@ -9,8 +9,9 @@ import (
 )
 
 // pagePool is the cache of one class of layers, chunked or global: for every
-// layer a tensor of pages for keys and one for values. A page number means the
-// same page in all layers of the class, so a sequence has one page table a class.
+// layer a tensor of pages for keys and one for values, and where these are quantized
+// one each for their scales. A page number means the same page in all layers of the
+// class, so a sequence has one page table a class.
 type pagePool struct {
 	device   *bindings.Device
 	dtype    bindings.DType
@@ -18,10 +19,11 @@ type pagePool struct {
 	kvHeads  int
 	headDim  int
 
-	keys, values []*bindings.Buffer // one a layer of the class
-	pages        int                // that every layer has room for
-	limit        int                // pages at most
-	free         []int32            // descending, so that low numbers go out first
+	keys, values           []*bindings.Buffer // one a layer of the class
+	keyScales, valueScales []*bindings.Buffer // the same, or none
+	pages                  int                // that every layer has room for
+	limit                  int                // pages at most
+	free                   []int32            // descending, so that low numbers go out first
 
 	chunk int    // positions that a sequence holds at most, beside new ones; 0: all
 	moved func() // told when pages get another place and nothing runs, if set
@@ -31,25 +33,42 @@ type pagePool struct {
 const minPages = 16
 
 func newPagePool(d *bindings.Device, c *Config, dtype bindings.DType, layers, pageSize, limit int) *pagePool {
-	return &pagePool{
+	p := &pagePool{
 		device: d, dtype: dtype, pageSize: pageSize, kvHeads: c.KVHeads, headDim: c.HeadDim,
 		keys: make([]*bindings.Buffer, layers), values: make([]*bindings.Buffer, layers),
 		limit: limit,
 	}
+	if scaleBytes(dtype) > 0 {
+		p.keyScales, p.valueScales = make([]*bindings.Buffer, layers), make([]*bindings.Buffer, layers)
+	}
+	return p
 }
 
-// pageBytes is the size of one page of keys, or of values, of one layer.
-func (p *pagePool) pageBytes() int64 {
-	return int64(p.kvHeads) * int64(p.pageSize) * int64(p.headDim) * p.dtype.Size()
+// pageBuffers are the buffers of all layers for one thing.
+type pageBuffers struct {
+	layers    []*bindings.Buffer
+	pageBytes int64
+}
+
+// buffers are the buffers of the pool.
+func (p *pagePool) buffers() [4]pageBuffers {
+	heads := int64(p.kvHeads) * int64(p.pageSize)
+	page, scales := heads*p.dtype.RowBytes(int64(p.headDim)), heads*scaleBytes(p.dtype)
+	return [...]pageBuffers{{p.keys, page}, {p.values, page}, {p.keyScales, scales}, {p.valueScales, scales}}
 }
 
 // kv returns one layer's pages, without the tables.
 func (p *pagePool) kv(slot int) bindings.KV {
 	shape := [4]int64{int64(p.pages), int64(p.kvHeads), int64(p.pageSize), int64(p.headDim)}
-	return bindings.KV{
+	kv := bindings.KV{
 		K: p.keys[slot].Tensor(p.dtype, shape[:]...),
 		V: p.values[slot].Tensor(p.dtype, shape[:]...),
 	}
+	if p.keyScales != nil {
+		kv.KScale = p.keyScales[slot].Tensor(bindings.F32, shape[:3]...)
+		kv.VScale = p.valueScales[slot].Tensor(bindings.F32, shape[:3]...)
+	}
+	return kv
 }
 
 // inUse is the number of pages that sequences hold.
@@ -112,13 +131,13 @@ func (p *pagePool) columns(context int) int {
 // growTo enlarges every buffer that is smaller. On error some have grown, which
 // the next call finds.
 func (p *pagePool) growTo(s *bindings.Stream, pages int) error {
-	bytes := int64(pages) * p.pageBytes()
-	for _, buffers := range [][]*bindings.Buffer{p.keys, p.values} {
-		for i, b := range buffers {
+	for _, buffers := range p.buffers() {
+		bytes := int64(pages) * buffers.pageBytes
+		for i, b := range buffers.layers {
 			if b != nil && b.Bytes() >= bytes {
 				continue
 			}
-			if err := p.growBuffer(s, &buffers[i], bytes); err != nil {
+			if err := p.growBuffer(s, &buffers.layers[i], int64(p.pages)*buffers.pageBytes, bytes); err != nil {
 				return err
 			}
 		}
@@ -126,16 +145,15 @@ func (p *pagePool) growTo(s *bindings.Stream, pages int) error {
 	return nil
 }
 
-// growBuffer replaces a buffer by a larger one with the same contents.
-func (p *pagePool) growBuffer(s *bindings.Stream, b **bindings.Buffer, bytes int64) error {
+// growBuffer replaces a buffer by a larger one that has its first bytes.
+func (p *pagePool) growBuffer(s *bindings.Stream, b **bindings.Buffer, used, bytes int64) error {
 	larger, err := p.device.NewBuffer(bytes)
 	if err != nil {
 		return err
 	}
 	if old := *b; old != nil {
-		elements := int64(p.pages) * p.pageBytes() / p.dtype.Size()
-		if elements > 0 {
-			err = s.Copy(larger.Tensor(p.dtype, elements), old.Tensor(p.dtype, elements))
+		if used > 0 {
+			err = s.Copy(larger.Tensor(bindings.I8, used), old.Tensor(bindings.I8, used))
 		}
 		if err = errors.Join(err, s.Synchronize()); err != nil {
 			_ = larger.Close()
@@ -155,8 +173,8 @@ func (p *pagePool) growBuffer(s *bindings.Stream, b **bindings.Buffer, bytes int
 // bytes is the memory of the pool, in use or not.
 func (p *pagePool) bytes() int64 {
 	total := int64(0)
-	for _, buffers := range [][]*bindings.Buffer{p.keys, p.values} {
-		for _, b := range buffers {
+	for _, buffers := range p.buffers() {
+		for _, b := range buffers.layers {
 			if b != nil {
 				total += b.Bytes()
 			}
@@ -166,8 +184,8 @@ func (p *pagePool) bytes() int64 {
 }
 
 func (p *pagePool) close() {
-	for _, buffers := range [][]*bindings.Buffer{p.keys, p.values} {
-		for _, b := range buffers {
+	for _, buffers := range p.buffers() {
+		for _, b := range buffers.layers {
 			if b != nil {
 				_ = b.Close()
 			}

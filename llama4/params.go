@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/llama4/quant"
 	"github.com/llama4go/llama4go/llama4/safetensors"
 )
 
@@ -18,6 +19,7 @@ type deviceWeights struct {
 	invFreq bindings.Tensor // f32 [D / 2]
 	tower   *towerWeights   // nil for text-only models
 
+	bytes   int64 // of all of them
 	buffers []*bindings.Buffer
 }
 
@@ -47,6 +49,8 @@ type placement struct {
 	visible bool // the device uses the mapped file itself
 	fits    bool // the host's memory holds the whole checkpoint
 	weights *deviceWeights
+	preset  quant.Preset
+	stage   *bindings.Buffer // for what is to be quantized, nil before
 	done    int64
 	total   int64
 	touched byte // keeps the reads of touch from being optimised away
@@ -61,9 +65,13 @@ func placeWeights(ctx context.Context, m *Model, w *Weights) (*deviceWeights, er
 	if err != nil {
 		return nil, err
 	}
-	p := &placement{ctx: ctx, model: m, visible: info.HostVisible, weights: &deviceWeights{}}
-	p.total = m.checkpoint.Bytes()
-	p.fits = p.total < info.MemoryTotal
+	p := &placement{ctx: ctx, model: m, visible: info.HostVisible, preset: m.preset, weights: &deviceWeights{}}
+	p.total = w.placedBytes()
+	for _, n := range w.LoadedBytes(m.preset) {
+		p.weights.bytes += n
+	}
+	p.fits = p.weights.bytes < info.MemoryTotal
+	defer p.closeStaging()
 	p.text(&w.TextWeights, m.config)
 	if w.Vision != nil {
 		p.weights.tower = p.tower(w.Vision, m.config.Vision)
@@ -80,9 +88,10 @@ func (p *placement) text(w *TextWeights, c *Config) {
 		d.layers[i] = p.layer(&w.Layers[i])
 	}
 	d.norm = p.tensor(w.Norm)
-	d.head = bindings.Weight{Data: d.embed}
-	if !c.TieEmbeddings {
-		d.head = p.linear(w.Head)
+	if c.TieEmbeddings && !p.preset.Applies(PartHead, -1, c.Layers) {
+		d.head = bindings.Weight{Data: d.embed}
+	} else {
+		d.head = p.linear(&w.Head)
 	}
 	frequencies := c.RoPE.InvFreq(c.HeadDim)
 	d.invFreq = p.floats(frequencies, int64(len(frequencies)))
@@ -91,23 +100,18 @@ func (p *placement) text(w *TextWeights, c *Config) {
 func (p *placement) layer(w *LayerWeights) layerWeights {
 	l := layerWeights{
 		inputNorm: p.tensor(w.AttnNorm), postNorm: p.tensor(w.FFNNorm),
-		qkv: []bindings.Weight{p.linear(w.Attn.Q), p.linear(w.Attn.K), p.linear(w.Attn.V)},
-		o:   []bindings.Weight{p.linear(w.Attn.O)},
+		qkv: []bindings.Weight{p.linear(&w.Attn.Q), p.linear(&w.Attn.K), p.linear(&w.Attn.V)},
+		o:   []bindings.Weight{p.linear(&w.Attn.O)},
 	}
 	mlp := w.MLP
 	if w.MoE != nil {
 		mlp = &w.MoE.Shared
 		l.router = p.tensor(w.MoE.Router)
-		l.expertsGateUp = bindings.Weight{Data: p.tensor(w.MoE.GateUp), Layout: bindings.LayoutKN}
-		l.expertsDown = bindings.Weight{Data: p.tensor(w.MoE.Down), Layout: bindings.LayoutKN}
+		l.expertsGateUp, l.expertsDown = p.linear(&w.MoE.GateUp), p.linear(&w.MoE.Down)
 	}
-	l.gateUp = []bindings.Weight{p.linear(mlp.Gate), p.linear(mlp.Up)}
-	l.down = []bindings.Weight{p.linear(mlp.Down)}
+	l.gateUp = []bindings.Weight{p.linear(&mlp.Gate), p.linear(&mlp.Up)}
+	l.down = []bindings.Weight{p.linear(&mlp.Down)}
 	return l
-}
-
-func (p *placement) linear(t safetensors.Tensor) bindings.Weight {
-	return bindings.Weight{Data: p.tensor(t), Layout: bindings.LayoutNK}
 }
 
 // tensor places a tensor of the checkpoint.
@@ -123,12 +127,13 @@ func (p *placement) tensor(t safetensors.Tensor) (out bindings.Tensor) {
 		return p.widened(t)
 	case p.visible && aligned(t):
 		if p.touch(t.Data); p.err == nil {
-			out = p.wrapped(t)
+			out = p.wrapped(t.Data, dtypes[t.DType], t.Shape...)
 		}
 	default:
 		out = p.upload(dtypes[t.DType], t.Shape, func(to bindings.Tensor) error {
 			return p.model.stream.WriteBytes(to.Buffer, to.Offset, t.Data)
 		})
+		p.model.files.Unload(t.Data)
 	}
 	p.placed(t)
 	return out
@@ -170,14 +175,15 @@ func (p *placement) touch(data []byte) {
 	}
 }
 
-func (p *placement) wrapped(t safetensors.Tensor) (out bindings.Tensor) {
-	b, err := p.model.device.WrapHost(t.Data)
+// wrapped is memory of the host as a tensor of the device, which shares it.
+func (p *placement) wrapped(data []byte, dtype bindings.DType, shape ...int64) (out bindings.Tensor) {
+	b, err := p.model.device.WrapHost(data)
 	if err != nil {
 		p.err = err
 		return out
 	}
 	p.weights.buffers = append(p.weights.buffers, b)
-	return b.Tensor(dtypes[t.DType], t.Shape...)
+	return b.Tensor(dtype, shape...)
 }
 
 // widened places a tensor of the checkpoint as fp32.
@@ -197,21 +203,21 @@ func (p *placement) floats(values []float32, shape ...int64) bindings.Tensor {
 }
 
 // upload makes a tensor in the device's memory and fills it.
-func (p *placement) upload(dtype bindings.DType, shape []int64, fill func(bindings.Tensor) error) (out bindings.Tensor) {
+func (p *placement) upload(dtype bindings.DType, shape []int64, fill func(bindings.Tensor) error) bindings.Tensor {
+	out := p.room(dtype, shape...)
+	if p.err == nil {
+		p.err = fill(out)
+	}
+	return out
+}
+
+// room makes a tensor in the device's memory.
+func (p *placement) room(dtype bindings.DType, shape ...int64) (out bindings.Tensor) {
 	if p.err != nil {
 		return out
 	}
-	bytes := dtype.Size()
-	for _, n := range shape {
-		bytes *= n
+	if out, p.err = p.model.device.NewTensor(dtype, shape...); p.err == nil {
+		p.weights.buffers = append(p.weights.buffers, out.Buffer)
 	}
-	b, err := p.model.device.NewBuffer(bytes)
-	if err != nil {
-		p.err = err
-		return out
-	}
-	p.weights.buffers = append(p.weights.buffers, b)
-	out = b.Tensor(dtype, shape...)
-	p.err = fill(out)
 	return out
 }

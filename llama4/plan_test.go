@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/llama4go/llama4go/bindings"
 )
 
 // The plan of every kind of config.json is compared with the reference in
@@ -61,13 +63,13 @@ func TestParametersPublished(t *testing.T) {
 func TestKVBytes(t *testing.T) {
 	c := published(t, "scout")
 	const position = 2 * 8 * 128 * 2 // keys and values of one layer, bfloat16
-	paged, full := c.KVBytes(100, 2)
+	paged, full := c.KVBytes(100, bindings.BF16)
 	require.EqualValues(t, 48*100*position, paged)
 	require.Equal(t, paged, full)
-	paged, full = c.KVBytes(8193, 2)
+	paged, full = c.KVBytes(8193, bindings.BF16)
 	require.EqualValues(t, (36*8192+12*8193)*position, paged)
 	require.EqualValues(t, 48*8193*position, full)
-	paged, full = c.KVBytes(1<<20, 2)
+	paged, full = c.KVBytes(1<<20, bindings.BF16)
 	require.EqualValues(t, (36*8192+12<<20)*position, paged)
 	require.EqualValues(t, 48<<20*position, full)
 }

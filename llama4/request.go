@@ -89,6 +89,9 @@ func (m *Model) BOS() (id int32, ok bool) {
 	return 0, false
 }
 
+// endNames are the special tokens that end a text, by their names.
+var endNames = [...]string{"<|end_of_text|>", "<|eom|>", "<|eot|>"}
+
 // eos returns the tokens that end a text: the publisher's. Where neither file names
 // them the configuration has ids of ordinary tokens, and Llama 4's names count.
 func (m *Model) eos() []int32 {
@@ -99,7 +102,7 @@ func (m *Model) eos() []int32 {
 		return m.config.EOS
 	}
 	var ids []int32
-	for _, name := range []string{"<|end_of_text|>", "<|eom|>", "<|eot|>"} {
+	for _, name := range endNames {
 		if id, ok := m.tokenizer.Special(name); ok {
 			ids = append(ids, id)
 		}

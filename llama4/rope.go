@@ -2,6 +2,7 @@ package llama4
 
 import (
 	"math"
+	"reflect"
 
 	"github.com/llama4go/llama4go/llama4/internal/fields"
 )
@@ -16,6 +17,9 @@ type RopeConfig struct {
 	LowFreqFactor  float64 // wavelengths over Original/LowFreqFactor are divided (low_freq_factor)
 	HighFreqFactor float64 // wavelengths under Original/HighFreqFactor are kept (high_freq_factor)
 	Original       int     // context of the first training, in tokens (original_max_position_embeddings)
+	// Divisors divide the frequencies one by one, nil for none: what a GGUF file has in
+	// place of Llama3.
+	Divisors []float32
 }
 
 // readRope reads rope_theta and rope_scaling, or rope_parameters, the name that
@@ -28,7 +32,7 @@ func readRope(f *fields.Object) RopeConfig {
 		if !f.Absent("rope_theta") && p.Theta != theta {
 			f.Fail("rope_parameters.rope_theta", "is %v, but rope_theta is %v", p.Theta, theta)
 		}
-		if !f.Null("rope_scaling") && p != r {
+		if !f.Null("rope_scaling") && !reflect.DeepEqual(p, r) {
 			f.Fail("rope_parameters", "contradicts rope_scaling")
 		}
 		r = p
@@ -84,6 +88,9 @@ func (r *RopeConfig) InvFreq(headDim int) []float32 {
 		inv[i] = 1 / power
 		if r.Llama3 {
 			inv[i] = r.stretch(inv[i])
+		}
+		if len(r.Divisors) > 0 {
+			inv[i] /= r.Divisors[i]
 		}
 	}
 	return inv

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,8 +36,10 @@ type TensorSpec struct {
 	// for tensors of none.
 	Layer int
 
-	symbols string // the shape as its tag has it
-	field   *safetensors.Tensor
+	symbols string              // the shape as its tag has it
+	field   *safetensors.Tensor // nil for a linear layer
+	linear  *Linear
+	each    []string // of experts: the modules of one
 }
 
 // Elements returns the product of the shape.
@@ -49,7 +52,8 @@ type count struct {
 	n      int
 }
 
-// Tensors lists the tensors of a checkpoint of this model. The Config must be valid.
+// Tensors lists the tensors of a plain checkpoint of this model. The Config must be
+// valid. What a checkpoint has is [Weights.Tensors].
 func (c *Config) Tensors() []TensorSpec {
 	specs, _ := c.walk(&Weights{})
 	return specs
@@ -57,6 +61,7 @@ func (c *Config) Tensors() []TensorSpec {
 
 var (
 	tensorType = reflect.TypeFor[safetensors.Tensor]()
+	linearType = reflect.TypeFor[Linear]()
 
 	allowedDTypes = map[string][]safetensors.DType{
 		"bf16":  {safetensors.BF16},
@@ -116,13 +121,15 @@ func (c *Config) walk(w *Weights) ([]TensorSpec, []count) {
 func (k *walker) structure(v reflect.Value, outer scope) {
 	for i := range v.NumField() {
 		field, tag := v.Field(i), v.Type().Field(i).Tag
-		if when := tag.Get("when"); when != "" && !outer.conditions[when] {
+		if when := tag.Get("when"); when != "" && !outer.conditions[when] || !v.Type().Field(i).IsExported() {
 			continue
 		}
 		s := k.inherit(outer, tag)
 		switch {
 		case field.Type() == tensorType:
-			k.tensor(field, s, tag.Get("shape"))
+			k.tensor(s, tag.Get("shape")).field = field.Addr().Interface().(*safetensors.Tensor)
+		case field.Type() == linearType:
+			k.linear(field.Addr().Interface().(*Linear), s, tag)
 		case field.Kind() == reflect.Slice:
 			k.slice(field, s, tag.Get("count"))
 		case field.Kind() == reflect.Pointer:
@@ -176,11 +183,23 @@ func (k *walker) slice(field reflect.Value, s scope, counted string) {
 	}
 }
 
-func (k *walker) tensor(field reflect.Value, s scope, symbols string) {
-	spec := TensorSpec{
-		Name: s.prefix, Part: s.part, Layer: s.layer, DTypes: allowedDTypes[s.dtype], symbols: symbols,
-		field: field.Addr().Interface().(*safetensors.Tensor),
+// linear adds the spec of a linear layer, and fills in what does not depend on the
+// checkpoint.
+func (k *walker) linear(l *Linear, s scope, tag reflect.StructTag) {
+	spec := k.tensor(s, tag.Get("shape"))
+	spec.linear = l
+	*l = Linear{
+		Name: strings.TrimSuffix(spec.Name, ".weight"), Part: spec.Part, Layer: spec.Layer, Shape: slices.Clone(spec.Shape),
 	}
+	if each := tag.Get("each"); each != "" {
+		spec.each = strings.Split(each, ",")
+		l.Shape[1], l.Shape[2] = l.Shape[2], l.Shape[1] // stored [E, K, N]
+	}
+}
+
+// tensor adds the spec of a tensor.
+func (k *walker) tensor(s scope, symbols string) *TensorSpec {
+	spec := TensorSpec{Name: s.prefix, Part: s.part, Layer: s.layer, DTypes: allowedDTypes[s.dtype], symbols: symbols}
 	for dim := range strings.SplitSeq(symbols, ",") {
 		n := int64(1)
 		for factor := range strings.SplitSeq(dim, "*") {
@@ -189,6 +208,7 @@ func (k *walker) tensor(field reflect.Value, s scope, symbols string) {
 		spec.Shape = append(spec.Shape, n)
 	}
 	k.specs = append(k.specs, spec)
+	return &k.specs[len(k.specs)-1]
 }
 
 // size resolves a name or a number. Tags are not input: a name that is not there

@@ -79,6 +79,9 @@ func (c *Config) checkSizes() error {
 	if c.HeadDim%2 != 0 {
 		return fmt.Errorf("head_dim is %d, want an even number", c.HeadDim)
 	}
+	if n := len(c.RoPE.Divisors); n != 0 && n != c.HeadDim/2 {
+		return fmt.Errorf("rope has %d divisors, want half of head_dim, %d", n, c.HeadDim)
+	}
 	if err := checkTokens("bos_token_id", c.BOS); err != nil {
 		return err
 	}
@@ -154,6 +157,11 @@ func (c *Config) checkLayers() error {
 func (r *RopeConfig) check() error {
 	if !(r.Theta >= 1 && r.Theta <= 1e15) {
 		return fmt.Errorf("rope_theta is %v, want 1 to 1e15", r.Theta)
+	}
+	for i, d := range r.Divisors {
+		if !(d > 0 && d <= math.MaxFloat32) {
+			return fmt.Errorf("rope has divisor %d, %v: want a positive number", i, d)
+		}
 	}
 	if !r.Llama3 {
 		return nil

@@ -85,7 +85,7 @@ func (p *placement) affine(w AffineWeights) affineWeights {
 // stored wider than bf16, the type of weights, is rounded.
 func (p *placement) matrix(t safetensors.Tensor, width int64) []bindings.Weight {
 	if t.DType == safetensors.BF16 && t.Shape[1] == width {
-		return []bindings.Weight{p.linear(t)}
+		return []bindings.Weight{{Data: p.tensor(t), Layout: bindings.LayoutNK}}
 	}
 	if p.err != nil {
 		return nil

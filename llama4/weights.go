@@ -1,6 +1,10 @@
 package llama4
 
-import "github.com/llama4go/llama4go/llama4/safetensors"
+import (
+	"slices"
+
+	"github.com/llama4go/llama4go/llama4/safetensors"
+)
 
 // The structs below are the one description of a checkpoint's tensors. Their tags
 // are read by the walk in specs.go:
@@ -15,8 +19,12 @@ import "github.com/llama4go/llama4go/llama4/safetensors"
 //	dtype   the types that are allowed: "bf16", or "float" for BF16, F16 and F32;
 //	        inherited, and "bf16" where nothing is said
 //
+//	each    of experts: the modules of one expert, in a checkpoint that has each
+//	        expert's for itself, whose rows follow each other
+//
 // Matrices are [out, in] as in PyTorch's Linear, but for the experts', which are
-// [expert, in, out].
+// [expert, in, out]. The names and shapes are those of plain checkpoints; a Linear
+// may be stored otherwise (see [Linear]).
 
 // Weights is a model's tensors, bound by [LoadWeights]. The tensors are views of
 // the checkpoint, valid until it is closed.
@@ -24,15 +32,32 @@ type Weights struct {
 	TextWeights `tensor:"@text"`
 	// Vision is nil for text-only models.
 	Vision *VisionWeights `when:"multimodal" part:"vision" dtype:"float"`
+
+	stored []StoredTensor
 }
+
+// StoredTensor is a tensor of a checkpoint that a model is made of.
+type StoredTensor struct {
+	safetensors.Tensor
+	// Part is the kind of weight, one of the Part constants; Layer is the index of the
+	// layer, of the text model or the vision tower, -1 for tensors of none.
+	Part  string
+	Layer int
+
+	linear bool  // of a Linear
+	loaded int64 // bytes in memory, 0 for those of a Linear
+}
+
+// Tensors returns the checkpoint's tensors that the model uses.
+func (w *Weights) Tensors() []StoredTensor { return slices.Clone(w.stored) }
 
 // TextWeights is the text model.
 type TextWeights struct {
 	Embed  safetensors.Tensor `tensor:"model.embed_tokens.weight" shape:"vocab,hidden" part:"embedding"`
 	Layers []LayerWeights     `tensor:"model.layers.%d" count:"num_hidden_layers"`
 	Norm   safetensors.Tensor `tensor:"model.norm.weight" shape:"hidden" part:"norms" dtype:"float"`
-	// Head is Embed if the model ties the two.
-	Head safetensors.Tensor `tensor:"lm_head.weight" shape:"vocab,hidden" part:"lm_head" when:"untied"`
+	// Head is made of Embed if the model ties the two.
+	Head Linear `tensor:"lm_head.weight" shape:"vocab,hidden" part:"lm_head" when:"untied"`
 }
 
 // LayerWeights is one layer of the text model: it has either MoE or MLP.
@@ -46,26 +71,26 @@ type LayerWeights struct {
 
 // AttentionWeights is the projections of an attention layer.
 type AttentionWeights struct {
-	Q safetensors.Tensor `tensor:"q_proj.weight" shape:"heads*head_dim,hidden"`
-	K safetensors.Tensor `tensor:"k_proj.weight" shape:"kv_heads*head_dim,hidden"`
-	V safetensors.Tensor `tensor:"v_proj.weight" shape:"kv_heads*head_dim,hidden"`
-	O safetensors.Tensor `tensor:"o_proj.weight" shape:"hidden,heads*head_dim"`
+	Q Linear `tensor:"q_proj.weight" shape:"heads*head_dim,hidden"`
+	K Linear `tensor:"k_proj.weight" shape:"kv_heads*head_dim,hidden"`
+	V Linear `tensor:"v_proj.weight" shape:"kv_heads*head_dim,hidden"`
+	O Linear `tensor:"o_proj.weight" shape:"hidden,heads*head_dim"`
 }
 
 // MoEWeights is a mixture of experts. GateUp has an expert's gate columns first,
 // then its up columns.
 type MoEWeights struct {
 	Router safetensors.Tensor `tensor:"router.weight" shape:"experts,hidden" part:"router"`
-	GateUp safetensors.Tensor `tensor:"experts.gate_up_proj" shape:"experts,hidden,2*intermediate" part:"experts"`
-	Down   safetensors.Tensor `tensor:"experts.down_proj" shape:"experts,intermediate,hidden" part:"experts"`
+	GateUp Linear             `tensor:"experts.gate_up_proj" each:"gate_proj,up_proj" shape:"experts,hidden,2*intermediate" part:"experts"`
+	Down   Linear             `tensor:"experts.down_proj" each:"down_proj" shape:"experts,intermediate,hidden" part:"experts"`
 	Shared MLPWeights         `tensor:"shared_expert" part:"shared" set:"ffn=intermediate"`
 }
 
 // MLPWeights is a SwiGLU feed-forward: down(silu(gate(x)) * up(x)).
 type MLPWeights struct {
-	Gate safetensors.Tensor `tensor:"gate_proj.weight" shape:"ffn,hidden"`
-	Up   safetensors.Tensor `tensor:"up_proj.weight" shape:"ffn,hidden"`
-	Down safetensors.Tensor `tensor:"down_proj.weight" shape:"hidden,ffn"`
+	Gate Linear `tensor:"gate_proj.weight" shape:"ffn,hidden"`
+	Up   Linear `tensor:"up_proj.weight" shape:"ffn,hidden"`
+	Down Linear `tensor:"down_proj.weight" shape:"hidden,ffn"`
 }
 
 // VisionWeights is the vision tower and the projector to the text model.

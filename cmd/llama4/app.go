@@ -87,8 +87,8 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
-		a.chatCommand(), a.generateCommand(), a.scoreCommand(), a.tokenizeCommand(),
-		a.inspectCommand(), a.devicesCommand(), a.benchCommand(),
+		a.chatCommand(), a.generateCommand(), a.scoreCommand(), a.perplexityCommand(), a.tokenizeCommand(),
+		a.quantizeCommand(), a.inspectCommand(), a.devicesCommand(), a.benchCommand(),
 		a.completionCommand(), a.versionCommand(),
 	)
 	return root

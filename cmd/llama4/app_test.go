@@ -41,7 +41,8 @@ func TestUsage(t *testing.T) {
 		{"generate --device gpu a", "want auto, cpu, cuda, cuda:N or simt"},
 		{"generate --device cuda:x a", "want auto, cpu, cuda, cuda:N or simt"},
 		{"generate --compute fp64 a", "want auto, f32 or bf16"},
-		{"generate --quant int3 a", "want none, int4, int4-all, fp8"},
+		{"generate --quant int3 a", "want none, int4, int4-all, fp8, fp8-all"},
+		{"generate --kv int8 a", "want auto, fp8, int4"},
 		{"generate --threads 0 a", "want a whole number from 1"},
 		{"generate --ctx x a", "want a whole number from 1"},
 		{"generate --model= a", "it is empty"},
@@ -73,13 +74,11 @@ func TestUsage(t *testing.T) {
 func TestFailures(t *testing.T) {
 	for _, row := range []struct{ args, says string }{
 		{"generate -m /no/such/folder a", "model folder /no/such/folder: it does not exist"},
-		{"generate -m app.go a", "model app.go: a file, want the folder"},
+		{"generate -m app.go a", `app.go: not a GGUF file: it does not begin with "GGUF"`},
 		{"generate -m . a", ".: no config.json there"},
 		{"inspect -m .", ".: no config.json there"},
 		{"tokenize -m . a", "neither tokenizer.json nor tokenizer.model"},
 		{"tokenize -m app.go a", "app.go: "},
-		{"generate --quant int4 a", "--quant int4 is not supported yet"},
-		{"score --quant fp8 --jsonl", "--quant fp8 is not supported yet"},
 		{"generate --ctx 4096 a", "--ctx is 4096, but the model has 2048 positions"},
 		{"inspect --ctx 4096", "--ctx is 4096, but the model has 2048 positions"},
 		{"generate -n 2049 a", "--max-tokens is 2049, but the context has 2048 tokens"},
@@ -146,8 +145,9 @@ func TestCompletion(t *testing.T) {
 	}{
 		{[]string{"generate", "--device", ""}, "auto\ncpu\ncuda\nsimt\n:4\n"},
 		{[]string{"bench", "--compute", ""}, "auto\nf32\nbf16\n:4\n"},
-		{[]string{"score", "--quant", ""}, "none\nint4\nint4-all\nfp8\n:4\n"},
-		{[]string{"chat", "-m", ""}, ":16\n"},               // folders
+		{[]string{"score", "--kv", ""}, "auto\nfp8\nint4\n:4\n"},
+		{[]string{"score", "--quant", ""}, "none\nint4\nint4-all\nfp8\nfp8-all\n:4\n"},
+		{[]string{"chat", "-m", ""}, "gguf\n:8\n"},          // folders, and files of that name
 		{[]string{"score", "--jsonl", ""}, ":0\n"},          // files
 		{[]string{"score", ""}, ":4\n"},                     // nothing
 		{[]string{"generate", "--temperature", ""}, ":4\n"}, // nothing

@@ -4,6 +4,8 @@
 //	llama4 generate "Tell me a story about a fox."
 //	llama4 chat -m ~/models/Llama-4-Scout-17B-16E-Instruct
 //	llama4 score --jsonl <requests.jsonl >answers.jsonl
+//	llama4 perplexity --text FILE
+//	llama4 quantize -m DIR -o NEW --quant int4
 //	llama4 inspect -m DIR, llama4 devices, llama4 bench, llama4 tokenize
 //
 // Without -m it uses the small demo model that is built in. Answers go to

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/llama4go/llama4go/bindings"
+	"github.com/llama4go/llama4go/llama4"
+	"github.com/llama4go/llama4go/llama4/quant"
 )
 
 // value is a flag's value that is checked when it is set.
@@ -60,6 +62,7 @@ type modelFlags struct {
 	device  string
 	compute bindings.Compute
 	quant   string
+	kv      string
 	threads int
 	context int
 }
@@ -73,7 +76,7 @@ var devicePattern = regexp.MustCompile(`^(auto|cpu|cuda(:[0-9]{1,4})?|simt)$`)
 
 func (f *modelFlags) register(cmd *cobra.Command) {
 	f.registerModel(cmd)
-	f.device, f.quant = "auto", "none"
+	f.device = "auto"
 	flags := cmd.Flags()
 	flags.Var(&value{text: f.device, kind: "name", set: func(text string) error {
 		if !devicePattern.MatchString(text) {
@@ -83,26 +86,18 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 		return nil
 	}}, "device", "where to run: auto, cpu, cuda, cuda:N or simt (an emulated GPU, for tests)")
 	f.registerCompute(cmd)
-	flags.Var(&value{text: f.quant, kind: "name", set: func(text string) error {
-		if !slices.Contains(quantizations, text) {
-			return fmt.Errorf("want %s", strings.Join(quantizations, ", "))
-		}
-		f.quant = text
-		return nil
-	}}, "quant", "quantize the weights: none (int4, int4-all and fp8 are not supported yet)")
+	f.registerQuant(cmd)
+	f.registerKV(cmd)
 	flags.Var(whole(&f.threads, 1, maxThreads), "threads", "threads of a CPU device (default: one a core)")
 	f.registerContext(cmd, "tokens a sequence may hold (default: the model's, at most 131072)")
 	complete(cmd, "device", "auto", "cpu", "cuda", "simt")
-	complete(cmd, "quant", quantizations...)
 	complete(cmd, "threads")
 }
 
-var quantizations = []string{"none", "int4", "int4-all", "fp8"}
-
 func (f *modelFlags) registerModel(cmd *cobra.Command) {
-	cmd.Flags().VarP(nonEmpty(&f.path, "folder"), "model", "m",
-		"model folder in Hugging Face's layout (default: the built-in demo model)")
-	must(cmd.MarkFlagDirname("model"))
+	cmd.Flags().VarP(nonEmpty(&f.path, "path"), "model", "m",
+		"model folder in Hugging Face's layout, or GGUF file (default: the built-in demo model)")
+	must(cmd.MarkFlagFilename("model", "gguf"))
 }
 
 func (f *modelFlags) registerCompute(cmd *cobra.Command) {
@@ -114,6 +109,29 @@ func (f *modelFlags) registerCompute(cmd *cobra.Command) {
 		return nil
 	}}, "compute", "precision of products: auto, f32 (fp32 throughout) or bf16")
 	complete(cmd, "compute", "auto", "f32", "bf16")
+}
+
+func (f *modelFlags) registerQuant(cmd *cobra.Command) {
+	f.quant = "none"
+	register(cmd, &f.quant, "quant", "quantize the weights of a bfloat16 model while it is loaded: none, int4 (experts), "+
+		"fp8 (routed experts), int4-all or fp8-all (all linear layers)", quant.PresetNames())
+}
+
+func (f *modelFlags) registerKV(cmd *cobra.Command) {
+	f.kv = "auto"
+	register(cmd, &f.kv, "kv", "type of the KV cache: auto (that of --compute), fp8 or int4", llama4.KVCaches())
+}
+
+// register adds a flag that has one of some values.
+func register(cmd *cobra.Command, to *string, flag, help string, values []string) {
+	cmd.Flags().Var(&value{text: *to, kind: "name", set: func(text string) error {
+		if !slices.Contains(values, text) {
+			return fmt.Errorf("want %s", strings.Join(values, ", "))
+		}
+		*to = text
+		return nil
+	}}, flag, help)
+	complete(cmd, flag, values...)
 }
 
 func (f *modelFlags) registerContext(cmd *cobra.Command, help string) {

@@ -7,46 +7,62 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/llama4go/llama4go/bindings"
-	"github.com/llama4go/llama4go/bindings/discover"
 	"github.com/llama4go/llama4go/llama4"
-	"github.com/llama4go/llama4go/llama4/safetensors"
 )
 
 const inspectHelp = `Inspect says what a checkpoint is and what it takes to run it: architecture, layers,
-parameters, element types, and memory by part. It checks that the tensors are those that
-config.json calls for. Only headers are read: no weights, and no library is needed.
+parameters, element types, how it is quantized, and memory by part. It checks that the
+tensors are those that config.json calls for. Only headers are read: no weights, and no
+library is needed. -m names a model folder or a GGUF file; of a config.json alone, whatever
+its name, the sizes are those of the bfloat16 checkpoint that it describes.
 
-The KV cache of one sequence is given both ways: as it is kept here, where chunked layers
-give back what lies before the current chunk, and as if every layer kept every position.`
+With --quant the memory is that of the model as it is loaded with that scheme, and --kv is
+the type of the KV cache. The KV cache of one sequence is given both ways: as it is kept
+here, where chunked layers give back what lies before the current chunk, and as if every
+layer kept every position.
+
+The last lines say whether a GPU of this machine has room for weights, cache and working
+memory; --memory asks for a card that this machine need not have.`
+
+// inspectFlags are the flags of inspect.
+type inspectFlags struct {
+	modelFlags
+	memory int64 // of the card in question, 0 for the GPUs of this machine
+	json   bool
+}
 
 func (a *app) inspectCommand() *cobra.Command {
-	var f modelFlags
-	var asJSON bool
+	var f inspectFlags
 	cmd := &cobra.Command{
-		Use:     "inspect",
-		Short:   "Describe a checkpoint and the memory it takes",
-		Long:    inspectHelp,
-		Example: "  llama4 inspect -m ~/models/Llama-4-Scout-17B-16E-Instruct --ctx 1000000",
-		Args:    noArguments(": name the folder with -m"),
+		Use:   "inspect",
+		Short: "Describe a checkpoint and the memory it takes",
+		Long:  inspectHelp,
+		Example: "  llama4 inspect -m ~/models/Llama-4-Scout-17B-16E-Instruct --ctx 1000000\n" +
+			"  llama4 inspect -m config.json --quant int4 --memory 80GiB",
+		Args: noArguments(": name the folder with -m"),
 		RunE: func(*cobra.Command, []string) error {
 			r, err := inspect(&f)
 			if err != nil {
 				return err
 			}
-			r.GPU = a.roomFor(r.Weights.Total + r.KVCache.Paged)
-			if asJSON {
+			r.GPU = a.room(r, f.memory)
+			if f.json {
 				return a.printJSON(r)
 			}
 			return r.print(a.stdout)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().SortFlags = false
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&f.json, "json", false, "print JSON")
 	f.registerModel(cmd)
+	f.registerQuant(cmd)
+	f.registerKV(cmd)
 	f.registerContext(cmd, "tokens of the KV cache (default: the model's positions, at most 131072)")
 	f.registerCompute(cmd)
+	flags.Var(bytesValue(&f.memory), "memory", "memory of a card to fit, such as 80GiB (default: what this machine's GPUs have free)")
+	complete(cmd, "memory")
 	return cmd
 }
 
@@ -67,7 +83,10 @@ type inspection struct {
 	DTypes        map[string]sizes `json:"dtypes"`
 	Quantization  string           `json:"quantization"`
 	Weights       weightBytes      `json:"weights"`
+	Loaded        loadedBytes      `json:"loaded"`
+	Schemes       map[string]int64 `json:"schemes,omitempty"` // loaded bytes by --quant, of a checkpoint that takes it
 	KVCache       cacheBytes       `json:"kv_cache"`
+	Memory        memoryBytes      `json:"memory"`
 	Files         []fileBytes      `json:"files"`
 	GPU           *gpuRoom         `json:"gpu,omitempty"` // absent where there is none
 	Tokenizer     bool             `json:"tokenizer"`
@@ -98,11 +117,19 @@ type parameterCounts struct {
 
 type sizes struct {
 	Tensors    int   `json:"tensors"`
-	Parameters int64 `json:"parameters"`
+	Parameters int64 `json:"parameters"` // elements, where values are packed
 	Bytes      int64 `json:"bytes"`
 }
 
+// weightBytes is weights as they are stored.
 type weightBytes struct {
+	Total int64            `json:"total_bytes"`
+	Parts map[string]int64 `json:"parts"`
+}
+
+// loadedBytes is weights as they are in memory.
+type loadedBytes struct {
+	Quant string           `json:"quant"`
 	Total int64            `json:"total_bytes"`
 	Parts map[string]int64 `json:"parts"`
 }
@@ -117,58 +144,6 @@ type cacheBytes struct {
 type fileBytes struct {
 	Name  string `json:"name"`
 	Bytes int64  `json:"bytes"` // of its tensors
-}
-
-// gpuRoom says which GPU of this machine has the memory free for weights and cache:
-// the one with the most, by its UUID for CUDA_VISIBLE_DEVICES.
-type gpuRoom struct {
-	Fits bool   `json:"fits"`
-	UUID string `json:"uuid,omitempty"`
-	Text string `json:"text"`
-}
-
-// roomFor looks for a GPU with bytes free, nil where there is no GPU.
-func (a *app) roomFor(bytes int64) *gpuRoom {
-	s, err := a.snapshot()
-	if err != nil || len(s.GPUs) == 0 {
-		return nil
-	}
-	places, err := discover.FitsIn(s.GPUs, uint64(bytes))
-	if err != nil {
-		return &gpuRoom{Text: oneLine(err.Error())}
-	}
-	p := places[0]
-	return &gpuRoom{
-		Fits: true, UUID: p.UUID,
-		Text: fmt.Sprintf("fits on GPU %d, %s, with %s free of %s", p.GPU, p.Name, size(int64(p.Free)), size(int64(p.Total))),
-	}
-}
-
-// inspect reads the headers of a checkpoint.
-func inspect(f *modelFlags) (*inspection, error) {
-	folder, err := f.folder()
-	if err != nil {
-		return nil, err
-	}
-	c, err := f.config(folder)
-	if err != nil {
-		return nil, err
-	}
-	checkpoint, err := safetensors.OpenHeaders(folder)
-	if err != nil {
-		return nil, f.wrap(err)
-	}
-	defer func() { _ = checkpoint.Close() }() // holds no file
-	if _, err := llama4.LoadWeights(c, checkpoint); err != nil {
-		return nil, f.wrap(err)
-	}
-	r := describeConfig(c)
-	r.Model = f.name()
-	r.KVCache = f.cacheOf(c)
-	r.measure(c, checkpoint)
-	r.Tokenizer = hasFile(folder, "tokenizer.json") || hasFile(folder, "tokenizer.model")
-	r.ChatTemplate = hasTemplate(folder)
-	return r, nil
 }
 
 // describeConfig counts layers and parameters.
@@ -207,34 +182,16 @@ func toInt(is bool) int {
 
 // cacheOf is the KV cache of a sequence of the context that the flags ask for.
 func (f *modelFlags) cacheOf(c *llama4.Config) cacheBytes {
-	tokens, dtype := f.context, bindings.BF16
+	tokens, dtype := f.context, llama4.KVType(f.kv, f.compute)
 	if tokens == 0 {
 		tokens = min(c.MaxPositions, llama4.DefaultContext)
 	}
-	if f.compute == bindings.ComputeF32 {
-		dtype = bindings.F32
-	}
 	k := cacheBytes{Tokens: tokens, DType: dtype.String()}
-	k.Paged, k.Full = c.KVBytes(tokens, int(dtype.Size()))
+	if f.kv != "auto" {
+		k.DType = f.kv
+	}
+	k.Paged, k.Full = c.KVBytes(tokens, dtype)
 	return k
-}
-
-// measure sums up the sizes of the tensors.
-func (r *inspection) measure(c *llama4.Config, checkpoint *safetensors.Checkpoint) {
-	r.DTypes, r.Weights.Parts = map[string]sizes{}, map[string]int64{}
-	for _, spec := range c.Tensors() {
-		t, _ := checkpoint.Lookup(spec.Name) // LoadWeights has found it
-		d := r.DTypes[t.DType.String()]
-		d.Tensors++
-		d.Parameters += t.Elements()
-		d.Bytes += t.Bytes()
-		r.DTypes[t.DType.String()] = d
-		r.Weights.Parts[spec.Part] += t.Bytes()
-		r.Weights.Total += t.Bytes()
-	}
-	for _, f := range checkpoint.Files() {
-		r.Files = append(r.Files, fileBytes{f.Name(), f.Bytes()})
-	}
 }
 
 func hasFile(folder fs.FS, name string) bool {

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/llama4go/llama4go/llama4/chat"
+	"github.com/llama4go/llama4go/llama4/quant"
 )
 
 // printJSON writes a value as JSON on standard output.
@@ -48,7 +49,11 @@ func (r *inspection) print(out io.Writer) error {
 	}
 	row("quantization", "%s", r.Quantization)
 	row("tokenizer", "%s; chat template %s", presence(r.Tokenizer), presence(r.ChatTemplate))
-	row("weights", "%s in %s", size(r.Weights.Total), plural(len(r.Files), "file"))
+	if len(r.Files) > 0 {
+		row("weights", "%s in %s", size(r.Weights.Total), plural(len(r.Files), "file"))
+	} else {
+		row("weights", "%s in bfloat16, by its configuration", size(r.Weights.Total))
+	}
 	r.flush(w)
 	text.WriteString("\n")
 	r.printParts(&text)
@@ -100,22 +105,43 @@ func (l layerCounts) String() string {
 	return fmt.Sprintf("%d: %s", l.Total, strings.Join(parts, ", "))
 }
 
-// printParts writes parameters and memory by part.
+// printParts writes parameters and memory by part, in the files and, where it is not
+// the same, as it is loaded.
 func (r *inspection) printParts(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	const format = "%-18s\t%s\t%s\t%s\t\n" // numbers to the right, names to the left
-	line := func(name string, parameters, bytes int64) {
-		share := 100 * float64(bytes) / float64(max(r.Weights.Total, 1))
-		_, _ = fmt.Fprintf(w, format, name, quantity(parameters), size(bytes), fmt.Sprintf("%.1f%%", share))
+	line := func(name string, columns ...string) { // numbers to the right, names to the left
+		_, _ = fmt.Fprintf(w, "%-18s\t%s\t\n", name, strings.Join(columns, "\t"))
 	}
-	_, _ = fmt.Fprintf(w, format, "weights", "parameters", "memory", "share")
+	numbers := func(name string, parameters, stored, loaded int64) {
+		share := fmt.Sprintf("%.1f%%", 100*float64(loaded)/float64(max(r.Loaded.Total, 1)))
+		if r.Loaded.Total == r.Weights.Total {
+			line(name, quantity(parameters), size(stored), share)
+			return
+		}
+		line(name, quantity(parameters), size(stored), size(loaded), share)
+	}
+	if r.Loaded.Total == r.Weights.Total {
+		line("weights", "parameters", "memory", "share")
+	} else {
+		line("weights", "parameters", "stored", "memory", "share")
+	}
 	for _, p := range partOrder {
-		if n := r.Parameters.Parts[p.part]; n > 0 {
-			line(p.name, n, r.Weights.Parts[p.part])
+		if n, loaded := r.Parameters.Parts[p.part], r.Loaded.Parts[p.part]; n > 0 || loaded > 0 {
+			numbers(p.name, n, r.Weights.Parts[p.part], loaded)
 		}
 	}
-	line("total", r.Parameters.Total, r.Weights.Total)
+	numbers("total", r.Parameters.Total, r.Weights.Total, r.Loaded.Total)
 	r.flush(w)
+	if r.Schemes == nil {
+		return
+	}
+	var schemes []string
+	for _, name := range quant.PresetNames() {
+		if n, ok := r.Schemes[name]; ok {
+			schemes = append(schemes, fmt.Sprintf("%s %s", name, size(n)))
+		}
+	}
+	_, _ = fmt.Fprintf(out, "memory of weights with --quant: %s\n", strings.Join(schemes, ", "))
 }
 
 // printCache writes what a sequence takes.
@@ -125,6 +151,12 @@ func (r *inspection) printCache(out io.Writer) {
 	_, _ = fmt.Fprintf(w, "KV cache of a sequence of %s tokens, %s\n", quantity(int64(k.Tokens)), k.DType)
 	_, _ = fmt.Fprintf(w, "  paged, chunked layers stop at their chunk\t%s\n", size(k.Paged))
 	_, _ = fmt.Fprintf(w, "  as if every layer kept everything\t%s\n", size(k.Full))
-	_, _ = fmt.Fprintf(w, "weights and paged cache together\t%s\n", size(r.Weights.Total+k.Paged))
+	_, _ = fmt.Fprintf(w, "weights and paged cache together\t%s\n", size(add(r.Loaded.Total, k.Paged)))
+	r.flush(w)
+	m := r.Memory
+	_, _ = fmt.Fprintln(out, "\nmemory to run it")
+	_, _ = fmt.Fprintf(w, "  on a GPU, with %s of working memory\t%s\n", size(m.Working), size(m.GPU))
+	_, _ = fmt.Fprintf(w, "  of the host beside it, at most, while loading\t%s\n", size(m.GPUHost))
+	_, _ = fmt.Fprintf(w, "  on the CPU, at most, while loading\t%s\n", size(m.CPU))
 	r.flush(w)
 }

@@ -11,10 +11,11 @@ import (
 // progressDelay is how long loading takes before a bar appears.
 const progressDelay = 250 * time.Millisecond
 
-// progress is a bar that is shown on a terminal while a model loads, unless that
-// is soon done. It leaves no trace.
+// progress is a bar that is shown on a terminal while a model loads or something
+// else takes its time, unless that is soon done. It leaves no trace.
 type progress struct {
 	name    string
+	unit    string // what is counted; empty for bytes
 	show    bool
 	delay   time.Duration
 	start   time.Time
@@ -30,7 +31,7 @@ func newProgress(out io.Writer, name string) *progress {
 	}
 }
 
-// update shows how many bytes of the weights are ready.
+// update shows how much is done.
 func (p *progress) update(done, total int64) {
 	if !p.show || p.bar == nil && time.Since(p.start) < p.delay {
 		return
@@ -39,15 +40,21 @@ func (p *progress) update(done, total int64) {
 		p.bars = mpb.New(p.options...)
 		p.bar = p.bars.New(total, mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("━").Padding("─"),
 			mpb.PrependDecorators(decor.Name(p.name+" ")),
-			mpb.AppendDecorators(
-				decor.CountersKibiByte(" % .1f of % .1f"),
-				decor.AverageSpeed(decor.SizeB1024(0), ", % .1f"),
-				decor.Name(", "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left"),
-			),
+			mpb.AppendDecorators(append(p.counters(),
+				decor.Name(", "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left"))...),
 			mpb.BarRemoveOnComplete(),
 		)
 	}
 	p.bar.SetCurrent(done)
+}
+
+func (p *progress) counters() []decor.Decorator {
+	if p.unit != "" {
+		return []decor.Decorator{decor.CountersNoUnit(" %d of %d " + p.unit)}
+	}
+	return []decor.Decorator{
+		decor.CountersKibiByte(" % .1f of % .1f"), decor.AverageSpeed(decor.SizeB1024(0), ", % .1f"),
+	}
 }
 
 // close removes the bar.

@@ -6,19 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/llama4go/llama4go/llama4"
 	"github.com/llama4go/llama4go/llama4/demo"
+	"github.com/llama4go/llama4go/llama4/gguf"
 	"github.com/llama4go/llama4go/llama4/tokenizer"
 )
 
 const tokenizeHelp = `Tokenize shows the tokens of a text. No token is added, and special tokens spelled out
 in the text are plain text unless --special is given.
 
--m names a model folder, a tokenizer.json or a tokenizer.model; without it, the demo
+-m names a model folder, a GGUF file, a tokenizer.json or a tokenizer.model; without it, the demo
 model's tokenizer is used. "-" reads the text from standard input, without the last line
 break. With --jsonl it reads requests, one JSON object a line, from FILE or standard
 input, and writes one answer a line, in order:
@@ -63,7 +66,7 @@ func (a *app) tokenizeCommand() *cobra.Command {
 	flags.BoolVar(&ids, "ids", false, "print the ids alone, on one line")
 	flags.BoolVar(&special, "special", false, "read special tokens in the text")
 	flags.BoolVar(&jsonl, "jsonl", false, "read requests and write answers, one JSON object a line")
-	flags.VarP(nonEmpty(&path, "path"), "model", "m", "model folder, tokenizer.json or tokenizer.model (default: the built-in demo model)")
+	flags.VarP(nonEmpty(&path, "path"), "model", "m", "model folder, GGUF file, tokenizer.json or tokenizer.model (default: the built-in demo model)")
 	return cmd
 }
 
@@ -71,7 +74,37 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if path == "" {
 		return tokenizer.OpenFS(demo.FS())
 	}
-	return tokenizer.Open(path)
+	if !isGGUF(path) {
+		return tokenizer.Open(path)
+	}
+	file, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	t, err := llama4.GGUFTokenizer(file)
+	if err == nil && t == nil {
+		err = errors.New("the file has no tokenizer")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// isGGUF reports whether a file begins as those in the GGUF format do.
+func isGGUF(path string) bool {
+	if !isFile(path) {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	begin := make([]byte, len(gguf.Magic))
+	_, err = io.ReadFull(f, begin)
+	return err == nil && string(begin) == gguf.Magic
 }
 
 // tokenized is the answer to a request of tokenize.

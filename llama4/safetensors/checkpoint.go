@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/llama4go/llama4go/llama4/internal/pages"
 )
 
 // The files of a checkpoint folder. A folder with both is read by the first, as
@@ -229,6 +231,17 @@ func (c *Checkpoint) Bytes() int64 {
 		n += f.Bytes()
 	}
 	return n
+}
+
+// Unload says that data of a tensor will not be read for now, so that what was read
+// of a mapped file does not stay in memory. The data stays valid: who reads it reads
+// the file again.
+func (c *Checkpoint) Unload(data []byte) {
+	for _, f := range c.files {
+		if pages.Unload(f.mapping, data) {
+			return
+		}
+	}
 }
 
 // Close closes all files. No tensor's Data may be read after it. Closing twice

@@ -2,12 +2,9 @@ package safetensors
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,20 +17,22 @@ import (
 // their order. A tensor without a name, two of one name and one whose Data does
 // not have the size of its shape and type are refused before anything is written.
 func Write(w io.Writer, tensors []Tensor, meta map[string]string) error {
-	sorted := slices.SortedStableFunc(slices.Values(tensors), func(a, b Tensor) int {
-		return cmp.Or(cmp.Compare(b.DType, a.DType), strings.Compare(a.Name, b.Name))
-	})
-	head, err := encodeHeader(sorted, meta)
+	l, err := NewLayout(tensors, meta)
 	if err != nil {
-		return fmt.Errorf("safetensors: cannot write: %w", err)
+		return err
 	}
-	prefix := binary.LittleEndian.AppendUint64(nil, uint64(len(head)))
-	for _, b := range [][]byte{prefix, head} {
+	for _, t := range tensors {
+		if want := t.Bytes(); want != int64(len(t.Data)) {
+			return fmt.Errorf("safetensors: cannot write: tensor %q has %d bytes, but shape %v of %v takes %d",
+				t.Name, len(t.Data), t.Shape, t.DType, want)
+		}
+	}
+	for _, b := range [][]byte{l.Head[:prefixSize], l.Head[prefixSize:]} {
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
 	}
-	for _, t := range sorted {
+	for _, t := range inOrder(tensors) {
 		if _, err := w.Write(t.Data); err != nil {
 			return err
 		}
@@ -61,7 +60,10 @@ func encodeHeader(tensors []Tensor, meta map[string]string) ([]byte, error) {
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		end := begin + int64(len(t.Data))
+		end := begin + t.Bytes()
+		if end < begin {
+			return nil, fmt.Errorf("tensor %q: the file overflows", t.Name)
+		}
 		fmt.Fprintf(&b, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, encode(t.Name), t.DType, encode(append([]int64{}, t.Shape...)), begin, end)
 		begin = end
 	}
@@ -76,7 +78,7 @@ func encodeHeader(tensors []Tensor, meta map[string]string) ([]byte, error) {
 }
 
 func checkTensor(t Tensor, seen map[string]bool) error {
-	switch want, ok := dataSize(t.DType, t.Shape); {
+	switch _, ok := dataSize(t.DType, t.Shape); {
 	case t.Name == "" || t.Name == metadataKey || !utf8.ValidString(t.Name):
 		return fmt.Errorf("%q cannot name a tensor", t.Name)
 	case seen[t.Name]:
@@ -85,8 +87,6 @@ func checkTensor(t Tensor, seen map[string]bool) error {
 		return fmt.Errorf("tensor %q has no dtype", t.Name)
 	case !ok:
 		return fmt.Errorf("tensor %q: shape %v overflows", t.Name, t.Shape)
-	case want != int64(len(t.Data)):
-		return fmt.Errorf("tensor %q has %d bytes, but shape %v of %v takes %d", t.Name, len(t.Data), t.Shape, t.DType, want)
 	}
 	seen[t.Name] = true
 	return nil

@@ -173,31 +173,47 @@ func (t *Tokenizer) readMerges(raw []byte) error {
 	if !c.take('[') {
 		return errors.New("merges: not a list")
 	}
-	var merges []merge
-	var made []int32
-	var buf []byte
+	list := mergeList{tokenizer: t}
 	for !c.take(']') {
 		c.take(',')
-		rank := len(made)
-		if rank >= noRank {
-			return fmt.Errorf("merges: more than the %d that this package takes", noRank)
-		}
 		a, b, ok := c.pair()
 		if !ok {
-			return fmt.Errorf(`merges[%d]: neither "a b" nor ["a", "b"]`, rank)
+			return fmt.Errorf(`merges[%d]: neither "a b" nor ["a", "b"]`, len(list.made))
 		}
-		var ids [3]int32
-		var err error
-		buf, ids, err = t.mergeIDs(buf, a, b)
-		if err != nil {
-			return fmt.Errorf("merges[%d]: %w", rank, err)
+		if err := list.add(a, b); err != nil {
+			return err
 		}
-		merges = append(merges, merge{ids[0], ids[1], uint32(rank)})
-		made = append(made, ids[2])
 	}
-	t.merger.setMerges(merges, made)
+	list.done()
 	return nil
 }
+
+// A mergeList collects merges in order of rank.
+type mergeList struct {
+	tokenizer *Tokenizer
+	merges    []merge
+	made      []int32
+	buf       []byte
+}
+
+// add appends the merge of two tokens in letters.
+func (l *mergeList) add(a, b string) error {
+	rank := len(l.made)
+	if rank >= noRank {
+		return fmt.Errorf("merges: more than the %d that this package takes", noRank)
+	}
+	var ids [3]int32
+	var err error
+	l.buf, ids, err = l.tokenizer.mergeIDs(l.buf, a, b)
+	if err != nil {
+		return fmt.Errorf("merges[%d]: %w", rank, err)
+	}
+	l.merges = append(l.merges, merge{ids[0], ids[1], uint32(rank)})
+	l.made = append(l.made, ids[2])
+	return nil
+}
+
+func (l *mergeList) done() { l.tokenizer.merger.setMerges(l.merges, l.made) }
 
 // mergeIDs returns the ids of a, b and the token that they make. It works in
 // buf, which it returns.

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -92,6 +94,9 @@ func (f *Object) Begins(name string, c byte) bool {
 	return !f.Absent(name) && f.values[name][0] == c
 }
 
+// Names returns the names of the fields, sorted.
+func (f *Object) Names() []string { return slices.Sorted(maps.Keys(f.values)) }
+
 // Absent reports that the file does not have the field.
 func (f *Object) Absent(name string) bool { return f.values[name] == nil }
 
@@ -132,6 +137,14 @@ func (f *Object) Text(name, def string) string {
 	var v string
 	f.Decode(name, "a string", &v)
 	return v
+}
+
+// TextOrNull reads a string, empty if it is absent or null.
+func (f *Object) TextOrNull(name string) string {
+	if f.Null(name) {
+		return ""
+	}
+	return f.Text(name, "")
 }
 
 // Boolean reads true or false.
