@@ -37,8 +37,9 @@ func (c *Config) Parameters() Parameters {
 // KVBytes returns the size of the key-value cache of one sequence of tokens
 // positions, in elements of dtype, of which F8 and I4 have an fp32 scale for each
 // head. In paged, chunked layers keep their current chunk only, and so stop growing
-// at the chunk's length; in full, every layer keeps every position. Both leave out the unused rest of the last
-// page. The Config must be valid; sizes past 63 bits are returned as the largest.
+// at the chunk's length; in full, every layer keeps every position. Both leave out the
+// unused rest of the last page. The Config must be valid; sizes past 63 bits are
+// returned as the largest.
 func (c *Config) KVBytes(tokens int, dtype bindings.DType) (paged, full int64) {
 	position := 2 * int64(c.KVHeads) * (dtype.RowBytes(int64(c.HeadDim)) + scaleBytes(dtype))
 	for _, layer := range c.Plan() {

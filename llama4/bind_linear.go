@@ -64,6 +64,10 @@ func (b *binder) oneByOne(l *Linear, module string) bool {
 	return ok || b.packed(name)
 }
 
+// mostFaults is when to stop looking for experts: a config.json may call for millions
+// that are not there.
+const mostFaults = 1000
+
 // experts binds a stack whose experts are modules of their own.
 func (b *binder) experts(spec *TensorSpec) *matrix {
 	l, stack := spec.linear, &matrix{}
@@ -74,6 +78,9 @@ func (b *binder) experts(spec *TensorSpec) *matrix {
 		for _, each := range spec.each {
 			name := l.expert(i, each)
 			m := b.module(name, rows, l.Columns())
+			if m == nil && len(b.faults) > mostFaults {
+				return nil
+			}
 			if m == nil {
 				continue
 			}

@@ -2,6 +2,7 @@ package llama4
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -213,6 +214,20 @@ func TestBindQuantizedFaults(t *testing.T) {
 			require.NotContains(t, err.Error(), "\n")
 		})
 	}
+}
+
+// Experts that are not there are not all looked for.
+func TestBindExpertsMissing(t *testing.T) {
+	c := quantizedConfig(t, asymmetric)
+	tensors := quantizedTensors(c, storeAsymmetric)
+	c.Experts = maxExperts
+	_, err := load(t, c, tensors)
+	require.ErrorContains(t, err, "experts.3.gate_proj.weight_packed is missing")
+	var more int
+	_, text, _ := strings.Cut(err.Error(), "; and ")
+	_, err = fmt.Sscan(text, &more)
+	require.NoError(t, err)
+	require.Less(t, more, 2*mostFaults)
 }
 
 // Scales of a cache that is kept otherwise here are no fault, nor are groups in the

@@ -199,9 +199,10 @@ func GGUFTokenizer(f *gguf.File) (*tokenizer.Tokenizer, error) {
 
 // ggufTemplate returns the chat template of a file, nil if it has none.
 func ggufTemplate(f *gguf.File, t *tokenizer.Tokenizer, c *Config) (*chat.Template, error) {
-	source := f.Keys("tokenizer.").Text("chat_template", "")
+	k := f.Keys("tokenizer.")
+	source := k.Text("chat_template", "")
 	if source == "" || t == nil {
-		return nil, nil
+		return nil, k.Err()
 	}
 	o := chat.Options{Tokens: map[string]string{}}
 	for name, ids := range map[string][]int32{"bos_token": c.BOS, "eos_token": c.EOS, "pad_token": {c.Pad}} {

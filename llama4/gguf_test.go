@@ -198,6 +198,7 @@ func TestGGUFFaults(t *testing.T) {
 		`tokenizer.ggml.model is "gptx", want "gpt2"`:                      rename("gpt2", "gptx"),
 		"tokenizer.ggml.merges is missing, want a list of strings":         rename("tokenizer.ggml.merges", "tokenizer.ggml.xerges"),
 		"general.sampling.temp is -1, want 0 to 100":                       set("general.sampling.temp", math.Float32bits(-1)),
+		"tokenizer.chat_template is a list of 4922, want a string":         listTemplate,
 		"tokenizer.ggml.token_type[0] is 6, which a byte-level vocabulary": firstTokenType(6),
 	} {
 		_, err := Open(context.Background(), patched(t, change), &Options{Device: "cpu"})
@@ -218,6 +219,17 @@ func firstTokenType(typ uint32) func([]byte) []byte {
 		binary.LittleEndian.PutUint32(data[at:], typ)
 		return data
 	}
+}
+
+// listTemplate makes the chat template a list of bytes.
+func listTemplate(data []byte) []byte {
+	const key = "tokenizer.chat_template"
+	at := bytes.Index(data, []byte(key)) + len(key)
+	n := binary.LittleEndian.Uint64(data[at+4:]) // of the text
+	binary.LittleEndian.PutUint32(data[at:], 9)
+	binary.LittleEndian.PutUint32(data[at+4:], 0)
+	binary.LittleEndian.PutUint64(data[at+8:], n-4)
+	return data
 }
 
 // FuzzGGUF reads arbitrary metadata. What is accepted is a model that can be run.

@@ -19,9 +19,10 @@ type Options struct {
 	Device string
 	// Compute is the precision of matrix products. ComputeF32 is parity mode:
 	// activations and the KV cache in fp32 throughout, but for what is quantized, on
-	// the CPU only. ComputeAuto keeps the cache in bf16 and rounds the operands of products where the device
-	// multiplies bf16, ComputeBF16 rounds them on any device. On a GPU activations
-	// are bf16, but for the residual stream, the sum of all layers, which is fp32.
+	// the CPU only. ComputeAuto keeps the cache in bf16 and rounds the operands of
+	// products where the device multiplies bf16, ComputeBF16 rounds them on any
+	// device. On a GPU activations are bf16, but for the residual stream, the sum of
+	// all layers, which is fp32.
 	Compute bindings.Compute
 	// Quant quantizes the linear layers of a BF16 checkpoint while it is loaded: "none",
 	// "int4" and "fp8", which are Meta's int4_mixed and fp8_mixed, or "int4-all" and
@@ -109,9 +110,7 @@ func (o *Options) withDefaults(c *Config) (Options, error) {
 	if out.Context > c.MaxPositions {
 		return out, fmt.Errorf("options: Context is %d, but the model has %d positions", out.Context, c.MaxPositions)
 	}
-	if out.placeBytes == 0 {
-		out.placeBytes = defaultPlaceBytes
-	}
+	setDefault(&out.placeBytes, defaultPlaceBytes)
 	setDefault(&out.Context, min(c.MaxPositions, DefaultContext))
 	setDefault(&out.CacheTokens, min(8*out.Context, math.MaxInt32))
 	setDefault(&out.PrefillTokens, DefaultPrefillTokens)
@@ -155,7 +154,7 @@ func KVType(cache string, compute bindings.Compute) bindings.DType {
 	return bindings.BF16
 }
 
-func setDefault(value *int, standard int) {
+func setDefault[T int | int64](value *T, standard T) {
 	if *value == 0 {
 		*value = standard
 	}

@@ -22,7 +22,7 @@ func (p *placement) columns(l *Linear) bindings.Weight {
 			staging = make([]byte, bytes)
 			matrix = staging
 		}
-		p.parallel(n, func(from, until int64) { l.transpose(matrix, e*n, from, until) })
+		parallel(p.model.options.Threads, n, func(from, until int64) { l.transpose(matrix, e*n, from, until) })
 		if !p.visible {
 			p.err = p.model.stream.WriteBytes(w.Data.Buffer, e*bytes, matrix)
 		}

@@ -148,7 +148,7 @@ func (p *placement) fill(rows int64, tensors []bindings.Tensor, read func(to [][
 			}
 			to = staging
 		}
-		p.parallel(n, func(from, until int64) {
+		parallel(p.model.options.Threads, n, func(from, until int64) {
 			part := make([][]byte, len(to))
 			for i := range to {
 				part[i] = to[i][from*row[i] : until*row[i]]
@@ -180,13 +180,13 @@ func hostRows(tensors []bindings.Tensor, row []int64, first, n int64) [][]byte {
 	return to
 }
 
-// parallel calls part with the parts of n rows that processors get each.
-func (p *placement) parallel(n int64, part func(from, until int64)) {
-	threads := int64(p.model.options.Threads)
+// parallel calls part with the parts of n rows that so many threads get each; 0 threads
+// are one a core.
+func parallel(threads int, n int64, part func(from, until int64)) {
 	if threads == 0 {
-		threads = int64(runtime.GOMAXPROCS(0))
+		threads = runtime.GOMAXPROCS(0)
 	}
-	step := max(1, (n+threads-1)/threads)
+	step := max(1, (n+int64(threads)-1)/int64(threads))
 	var group sync.WaitGroup
 	for from := int64(0); from < n; from += step {
 		group.Go(func() { part(from, min(from+step, n)) })

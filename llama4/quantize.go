@@ -3,6 +3,7 @@ package llama4
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/llama4go/llama4go/llama4/internal/shards"
@@ -92,9 +93,10 @@ func (q *quantizer) open(preset string) (err error) {
 	if err = checkPreset(q.weights, q.preset); err != nil {
 		return err
 	}
-	if q.options.ShardBytes == 0 {
-		q.options.ShardBytes = DefaultShardBytes
+	if q.options.ShardBytes < 0 {
+		return fmt.Errorf("options: ShardBytes is %d, want 0 or more", q.options.ShardBytes)
 	}
+	setDefault(&q.options.ShardBytes, DefaultShardBytes)
 	if q.options.Progress == nil {
 		q.options.Progress = func(int64, int64) {}
 	}

@@ -2,8 +2,6 @@ package llama4
 
 import (
 	"encoding/binary"
-	"runtime"
-	"sync"
 
 	"github.com/llama4go/llama4go/bindings"
 	"github.com/llama4go/llama4go/llama4/quant"
@@ -109,7 +107,7 @@ func (m *quantizedMatrix) source(room []byte, first, n int64) (x []byte, unload 
 		return x, [][]byte{x}
 	}
 	x = room[:n*2*m.k]
-	m.parallel(n, func(from, until int64) {
+	parallel(m.options.Threads, n, func(from, until int64) {
 		l.Source.Values(x[from*2*m.k:until*2*m.k], m.index*m.n+first+from, until-from)
 	})
 	if b, ok := l.Source.(quant.Backed); ok {
@@ -157,7 +155,7 @@ func (m *quantizedMatrix) transposed(stored []byte, visit rowsVisitor) error {
 	for first := int64(0); first < m.n; first += step {
 		n := min(step, m.n-first)
 		rows := room.Buffer.Host()[:n*2*m.k]
-		m.parallel(n, func(from, until int64) {
+		parallel(m.options.Threads, n, func(from, until int64) {
 			transpose(rows[from*2*m.k:until*2*m.k], stored[2*(first+from):], m.k, m.n)
 		})
 		if err := visit(first, rows, nil); err != nil {
@@ -182,18 +180,4 @@ func transpose(rows, stored []byte, k, n int64) {
 		rows = rows[2*part*k:]
 		stored = stored[min(2*part, int64(len(stored))):]
 	}
-}
-
-// parallel calls part with the parts of n that processors get each.
-func (q *quantizer) parallel(n int64, part func(from, until int64)) {
-	threads := int64(q.options.Threads)
-	if threads == 0 {
-		threads = int64(runtime.GOMAXPROCS(0))
-	}
-	step := max(1, (n+threads-1)/threads)
-	var group sync.WaitGroup
-	for from := int64(0); from < n; from += step {
-		group.Go(func() { part(from, min(from+step, n)) })
-	}
-	group.Wait()
 }

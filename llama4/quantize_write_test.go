@@ -260,6 +260,7 @@ func TestQuantizeRefuses(t *testing.T) {
 	require.ErrorContains(t, quantize(os.DirFS(written(t, "scout16", "fp8", nil)), "int4", nil), "this one is quantized")
 	require.ErrorContains(t, quantize(fstest.MapFS{}, "int4", nil), "config.json")
 	require.ErrorContains(t, quantize(os.DirFS("testdata/scout16"), "int4", &QuantizeOptions{Threads: -1}), "hreads")
+	require.ErrorContains(t, quantize(os.DirFS("testdata/scout16"), "int4", &QuantizeOptions{ShardBytes: -1}), "ShardBytes is -1, want 0 or more")
 	require.NoError(t, quantize(demo.FS(), "fp8-all", nil))
 }
 

@@ -58,7 +58,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return status(err)
 }
 
-const rootHelp = `llama4 runs Llama 4 models from checkpoints in Hugging Face's layout, on the CPU or a GPU.
+const rootHelp = `llama4 runs Llama 4 models, from checkpoints in Hugging Face's layout and from GGUF files, on
+the CPU or a GPU.
 
 Without -m it uses the small demo model that is built in. Answers go to standard
 output, all that is meant for people only to standard error; with --json or

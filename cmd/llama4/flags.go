@@ -113,9 +113,11 @@ func (f *modelFlags) registerCompute(cmd *cobra.Command) {
 
 func (f *modelFlags) registerQuant(cmd *cobra.Command) {
 	f.quant = "none"
-	register(cmd, &f.quant, "quant", "quantize the weights of a bfloat16 model while it is loaded: none, int4 (experts), "+
-		"fp8 (routed experts), int4-all or fp8-all (all linear layers)", quant.PresetNames())
+	register(cmd, &f.quant, "quant", "quantize the weights of a bfloat16 model while it is loaded: none, "+quantHelp, quant.PresetNames())
 }
+
+// quantHelp says what is quantized by which scheme.
+const quantHelp = "int4 (experts), fp8 (routed experts but for the first and the last layer's), int4-all or fp8-all (all linear layers)"
 
 func (f *modelFlags) registerKV(cmd *cobra.Command) {
 	f.kv = "auto"

@@ -45,7 +45,7 @@ func (r *inspection) print(out io.Writer) error {
 	row("parameters", "%s, a text token passes %s", count(r.Parameters.Total), count(r.Parameters.Active))
 	for _, name := range r.dtypes() {
 		d := r.DTypes[name]
-		row(name, "%d tensors, %s", d.Tensors, size(d.Bytes))
+		row(name, "%s, %s", plural(d.Tensors, "tensor"), size(d.Bytes))
 	}
 	row("quantization", "%s", r.Quantization)
 	row("tokenizer", "%s; chat template %s", presence(r.Tokenizer), presence(r.ChatTemplate))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -38,8 +39,12 @@ func (a *app) perplexityCommand() *cobra.Command {
 			if f.text == "" {
 				return usage(cmd, "no text: name its file with --text")
 			}
+			text, err := readFile(f.text, maxText) // before a model that takes its time to load
+			if err != nil {
+				return fmt.Errorf("text %s: %w", f.text, err)
+			}
 			return interruptible(cmd.Context(), func(ctx context.Context) error {
-				return a.withModel(ctx, &f.model, func(m *loaded) error { return a.perplexity(ctx, m, &f) })
+				return a.withModel(ctx, &f.model, func(m *loaded) error { return a.perplexity(ctx, m, &f, string(text)) })
 			})
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -58,25 +63,21 @@ func (a *app) perplexityCommand() *cobra.Command {
 
 // perplexityReport is what perplexity says, in the order of its JSON.
 type perplexityReport struct {
-	Perplexity float64 `json:"perplexity"`
-	Error      float64 `json:"standard_error"`
-	Tokens     int     `json:"tokens"` // predicted
-	Windows    int     `json:"windows"`
-	Window     int     `json:"window"`
+	Perplexity jsonNumber `json:"perplexity"`
+	Error      jsonNumber `json:"standard_error"`
+	Tokens     int        `json:"tokens"` // predicted
+	Windows    int        `json:"windows"`
+	Window     int        `json:"window"`
 }
 
 // maxText bounds the text of perplexity.
 const maxText = 1 << 30
 
-func (a *app) perplexity(ctx context.Context, m *loaded, f *perplexityFlags) error {
+func (a *app) perplexity(ctx context.Context, m *loaded, f *perplexityFlags, text string) error {
 	if m.Tokenizer() == nil {
-		return errNoTokenizer
+		return errors.New("the checkpoint has no tokenizer, so it cannot be asked for a text")
 	}
-	text, err := readFile(f.text, maxText)
-	if err != nil {
-		return fmt.Errorf("text %s: %w", f.text, err)
-	}
-	p, err := m.Encode(ctx, &llama4.Request{Prompt: string(text)})
+	p, err := m.Encode(ctx, &llama4.Request{Prompt: text})
 	if err != nil {
 		return err
 	}
@@ -99,11 +100,11 @@ func (a *app) perplexity(ctx context.Context, m *loaded, f *perplexityFlags) err
 		return err
 	}
 	if f.json {
-		return a.printJSON(&perplexityReport{result.Value, result.Error, result.Tokens, result.Windows, f.window})
+		return a.printJSON(&perplexityReport{jsonNumber(result.Value), jsonNumber(result.Error), result.Tokens, result.Windows, f.window})
 	}
 	_, err = fmt.Fprintf(a.stdout, "%.4f +/- %.4f\n", result.Value, result.Error)
 	if err == nil {
-		a.remark("%d tokens predicted in %d windows of %d", result.Tokens, result.Windows, f.window)
+		a.remark("%s predicted in %s of %d", plural(result.Tokens, "token"), plural(result.Windows, "window"), f.window)
 	}
 	return err
 }

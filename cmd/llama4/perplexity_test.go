@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,11 +30,11 @@ func TestPerplexity(t *testing.T) {
 		require.Equal(t, 64, r.Window)
 		require.Positive(t, r.Windows)
 		require.Equal(t, r.Windows*31, r.Tokens)
-		require.Greater(t, r.Perplexity, 1.0)
-		require.Positive(t, r.Error)
+		require.Greater(t, float64(r.Perplexity), 1.0)
+		require.Positive(t, float64(r.Error))
 		return r
 	}
-	require.Less(t, measure(story).Perplexity, measure(other).Perplexity)
+	require.Less(t, float64(measure(story).Perplexity), float64(measure(other).Perplexity))
 	o := succeed(t, "", "perplexity", "--text", story, "--window", "64")
 	require.Regexp(t, `^\d+\.\d{4} \+/- \d+\.\d{4}\n$`, o.stdout)
 	require.Regexp(t, `^\d+ tokens predicted in \d+ windows of 64\n$`, o.stderr)
@@ -49,6 +50,8 @@ func TestPerplexityFaults(t *testing.T) {
 		"want at least a window of 512: take a": {"--text", short},
 		"no such file or directory":             {"--text", short + "er"},
 		"unexpected argument \"x\"":             {"--text", short, "x"},
+		"text none: open none":                  {"--text", "none", "--model", "none"},
+		"no tokenizer, so it cannot":            {"--text", short, "--model", "../../llama4/testdata/scout16"},
 	} {
 		o := llama4Run(t, "", append([]string{"perplexity"}, args...)...)
 		require.NotZero(t, o.status, want)
@@ -56,4 +59,11 @@ func TestPerplexityFaults(t *testing.T) {
 		require.Contains(t, o.stderr, want)
 		require.Equal(t, 1, strings.Count(strings.SplitN(o.stderr, "\nUsage", 2)[0], "llama4: "), o.stderr)
 	}
+}
+
+// A broken model's perplexity is no number, of which JSON has none.
+func TestPerplexityReport(t *testing.T) {
+	raw, err := json.Marshal(&perplexityReport{Perplexity: jsonNumber(math.NaN()), Error: jsonNumber(math.Inf(1)), Tokens: 3})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"perplexity":null,"standard_error":null,"tokens":3,"windows":0,"window":0}`, string(raw))
 }

@@ -57,8 +57,7 @@ func (a *app) quantizeCommand() *cobra.Command {
 	must(cmd.MarkFlagDirname("model"))
 	flags.VarP(nonEmpty(&f.out, "folder"), "output", "o", "the folder to write, new or of a run that ended early")
 	must(cmd.MarkFlagDirname("output"))
-	register(cmd, &f.model.quant, "quant", "what to quantize to: int4 (experts), fp8 (routed experts but for the first and the last layer's), "+
-		"int4-all or fp8-all (all linear layers)", quant.PresetNames()[1:])
+	register(cmd, &f.model.quant, "quant", "what to quantize to: "+quantHelp, quant.PresetNames()[1:])
 	shard := bytesValue(&f.shard)
 	shard.text = "5GB"
 	flags.Var(shard, "shard-size", "size of a file of weights, at most")
@@ -94,7 +93,7 @@ func (a *app) quantize(ctx context.Context, f *quantizeFlags) error {
 	}
 	kept := ""
 	if done.Kept > 0 {
-		kept = fmt.Sprintf(", of which %d were there", done.Kept)
+		kept = fmt.Sprintf(", %d of them kept", done.Kept)
 	}
 	a.remark("%s: %s in %s%s", f.out, size(done.Bytes), plural(done.Files, "file"), kept)
 	return nil

@@ -150,7 +150,9 @@ func (c *Config) readCompressedTensors(f *fields.Object) {
 	for _, name := range f.Strings("ignore") {
 		c.ignore.add(f, "ignore", name, 0)
 	}
-	c.readExtras(f)
+	if f.Err() == nil { // else a group may be impossible
+		c.readExtras(f)
+	}
 	c.targets.sort()
 }
 

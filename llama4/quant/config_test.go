@@ -119,6 +119,7 @@ func TestConfigFaults(t *testing.T) {
 		{weights(`"num_bits":4,"strategy":"token"`), "weights are int, 4 bits, token: that strategy is not supported"},
 		{weights(`"num_bits":4,"strategy":"block"`), "weights.block_structure is missing"},
 		{weights(`"num_bits":4,"strategy":"group"`), "weights.group_size is 0, want a positive number"},
+		{strings.Replace(weights(`"num_bits":4,"strategy":"group"`), "{", `{"loaded_group_size":128,`, 1), "weights.group_size is 0, want a positive number"},
 		{weights(`"num_bits":4,"group_size":32,"actorder":"group"`), `weights.actorder is "group"`},
 		{weights(`"num_bits":4,"group_size":32,"actorder":true`), `weights.actorder is "true"`},
 		{group("pack-quantized", strings.Replace(w4a16, `"input_activations":null`, `"input_activations":{"num_bits":8,"type":"int","strategy":"token","dynamic":true}`, 1)),

@@ -191,6 +191,11 @@ func TestFaults(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(path, shards.StateFile), []byte("{"), 0o600))
 			return path
 		}, "cannot be read: remove the folder or name another"},
+		"state too long": {func(t *testing.T, path string, _ *shards.Folder) string {
+			name := filepath.Join(path, shards.StateFile)
+			require.NoError(t, os.Truncate(name, 1<<36)) // a hole, which takes no room on the disk
+			return path
+		}, "cannot be read: remove the folder or name another"},
 		"no parent": {func(_ *testing.T, path string, _ *shards.Folder) string {
 			return filepath.Join(path, "no", "folder")
 		}, "no such file or directory"},

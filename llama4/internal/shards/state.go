@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,7 +77,12 @@ func (f *Folder) begin(files []file) error {
 
 // compare refuses a folder that is made of something else.
 func (f *Folder) compare(want *state) error {
-	raw, err := os.ReadFile(filepath.Join(f.Path, StateFile))
+	from, err := os.Open(filepath.Join(f.Path, StateFile))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(from, maxState+1))
 	if err != nil {
 		return err
 	}
