@@ -112,7 +112,7 @@ func (w *weights) groups() int { return (w.k + w.group() - 1) / w.group() }
 
 // bytes are those of some matrices.
 func (w *weights) bytes(matrices int) float64 {
-	of := float64(w.Weight.Bytes())
+	of := float64(w.Bytes())
 	if w.Data.Rank() == 3 {
 		of /= float64(w.Data.Dim(0))
 	}
