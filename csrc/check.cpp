@@ -165,7 +165,8 @@ void check_quantized(ll4_device &device, const char *field, const ll4_weight &w)
           field, "has unknown activations");
   require(f8 || w.activations == LL4_ACTIVATIONS_PLAIN, field,
           "has f8 activations, which only f8 has");
-  require(std::isfinite(w.limit) && w.limit >= 0, field, "has a limit that is negative or no number");
+  require(std::isfinite(w.limit) && w.limit >= 0, field,
+          "has a limit that is negative or no number");
   require(w.limit == 0 || w.activations != LL4_ACTIVATIONS_PLAIN, field,
           "has a limit, and plain activations");
   require(w.limit > 0 || w.activations != LL4_ACTIVATIONS_F8_TENSOR, field,

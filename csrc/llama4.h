@@ -234,7 +234,9 @@ typedef enum ll4_activations {
  * g = k / group, where the last group of a row may be shorter. The dtype of scales and offsets is
  * one of f32, bf16 and f16; f8 has no offset. With `activations` other than plain, f8's alone, x is
  * quantized too before it is multiplied, in LL4_COMPUTE_F32 as well: it is part of the scheme. Rows
- * times scores (grouped_matmul) are quantized as the scaled rows. */
+ * times scores (grouped_matmul) are quantized as the scaled rows. With i8 and i4 a CPU takes x as
+ * whole multiples of a 127th of the largest of every 32 values, unless compute is LL4_COMPUTE_F32.
+ */
 typedef struct ll4_weight {
   ll4_tensor data;
   int32_t layout;
@@ -452,8 +454,8 @@ typedef struct ll4_pixel_shuffle_args {
  *   i4: scale = max(max |w|, 1e-6) / 8, q = round(w / scale) in -8 .. 7, ties to even
  * computed in fp32 with IEEE division, and with the scale as it is stored; an f8 group of zeros has
  * scale 1, and where the scale's type makes it 0, the division is by 1. A group with a value that
- * is not finite becomes NaN (i4: NaN scale, f8: NaN values). out's activations and limit are not
- * looked at; it has no offset. */
+ * is not finite becomes NaN (i4: NaN scale, f8: NaN values). out's activations and limit change
+ * nothing; it has no offset. */
 typedef struct ll4_quantize_args {
   uint32_t size;
   int32_t reserved; /* 0 */

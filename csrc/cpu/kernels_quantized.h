@@ -42,7 +42,7 @@ struct Packed {
     Packed x{};
     for (int i = 0; i < kVectors; i++) x.q[i] = V::load_bytes(p + i * V::kBytes);
     x.scale = V::load(reinterpret_cast<const float *>(p + kScale));
-    if (kBiased) x.start = V::load_start(p + kStart);
+    if constexpr (kBiased) x.start = V::load_start(p + kStart);
     return x;
   }
 };
@@ -64,7 +64,7 @@ void pack_i8(const int8_t *q, const float *scale, int64_t n, char *out) {
     for (int lane = 0; lane < V::kLanes; lane++)
       __builtin_memcpy(out + X::kScale + 4 * lane, scale + (k + O::value(0, 4 * lane)) / kI8Block,
                        4);
-    if (X::kBiased) __builtin_memcpy(out + X::kStart, start, sizeof start);
+    if constexpr (X::kBiased) __builtin_memcpy(out + X::kStart, start, sizeof start);
   }
 }
 

@@ -15,15 +15,15 @@
 //
 //   kQuantizedRows, kQuantizedColumns   the register tile; rows are a power of two
 //   Bytes             kBytes whole numbers; load_bytes_n: the first n, the others any
-//   even_i4, odd_i4   the low and the high halves of bytes as weights of i4, and weights_i8, bytes
-//   as
-//                     weights of i8: kBiasI4 and kBiasI8 more than they are
+//   even_i4, odd_i4   the low and the high halves of bytes, as weights of i4, and weights_i8, bytes
+//                     as weights of i8: kBiasI4 and kBiasI8 more than their values
+//   load_start        what makes up for the bias, where there is one
 //   dot_i4            2 kBytes products, exactly: each is added to a lane of `start`, or of zeros
-//   where
-//                     there is no bias, four neighbours to each lane or all to the same few
-//   dot_i8            the same of kBytes
+//                     without a bias. Lanes 4i to 4i + 3 are of unit i, 16 values of each vector
+//   dot_i8            the same of kBytes products
 //   spread            kLanes / 4 scales, each in four lanes
-//   kBlocksI8         blocks of 32 bytes can be halved: first_halves, second_halves
+//   kBlocksI8         first_halves and second_halves take blocks of 32 bytes apart
+//   even_f8, odd_f8   with kBf16Dot: the even and the odd bytes as bf16
 #pragma once
 
 #include <cstdint>
@@ -136,11 +136,6 @@ struct Generic {
   static Bytes even_i4(Bytes q) { return Bytes{(q.low & 15) - 8, (q.high & 15) - 8}; }
   static Bytes odd_i4(Bytes q) { return even_i4(Bytes{q.low >> 4, q.high >> 4}); }
   static Bytes weights_i8(Bytes q) { return q; }
-  static I load_start(const void *p) {
-    I v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-  }
   static I add_pairs(S v) {
     const I words = reinterpret_cast<I>(v);
     return ((words << 16) >> 16) + (words >> 16);

@@ -114,7 +114,6 @@ struct Neon {
     return vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(q), 4)), vdupq_n_s8(8));
   }
   static Bytes weights_i8(Bytes q) { return q; }
-  static I load_start(const void *p) { return vld1q_s32(static_cast<const int32_t *>(p)); }
   // Four products of i4, or two of i8, fit 16 bits.
   static int16x8_t add_products(int16x8_t sum, Bytes w, Bytes x) {
     sum = vmlal_s8(sum, vget_low_s8(w), vget_low_s8(x));
