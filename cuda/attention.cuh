@@ -444,13 +444,13 @@ void launch_quantized_attention(Stream &stream, const AttentionParams &p, int64_
   // Of i4 and of short rows more blocks make as many bytes.
   constexpr int kDecodeStages = kDim * kBits >= 1024 ? 2 : 4;
   if (!vectors)
-    run_attention<QuantizedTile<kBits, kDim, 64, 1, 2, false, 2>>(stream, p);
+    run_attention<QuantizedAttentionTile<kBits, kDim, 64, 1, 2, false, 2>>(stream, p);
   else if (rows == 16)
-    run_attention<QuantizedTile<kBits, kDim, 16, 4, kDecodeStages, true, 2>>(stream, p);
+    run_attention<QuantizedAttentionTile<kBits, kDim, 16, 4, kDecodeStages, true, 2>>(stream, p);
   else if (rows == 64)
-    run_attention<QuantizedTile<kBits, kDim, 64, 1, 2, true, 2>>(stream, p);
+    run_attention<QuantizedAttentionTile<kBits, kDim, 64, 1, 2, true, 2>>(stream, p);
   else
-    run_attention<QuantizedTile<kBits, kDim, 128, 1, 2, true, 1>>(stream, p);
+    run_attention<QuantizedAttentionTile<kBits, kDim, 128, 1, 2, true, 1>>(stream, p);
 }
 
 extern template void launch_attention<32>(Stream &, const AttentionParams &, int64_t, bool);

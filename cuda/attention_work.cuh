@@ -90,7 +90,7 @@ struct AttentionTile {
 // The tile of a quantized cache: key blocks travel as they are stored, and become bf16 in shared
 // memory one at a time.
 template <int bits, int dim, int rows, int key_warps, int stages, bool vectors, int blocks>
-struct QuantizedTile : AttentionTile<dim, rows, 1, key_warps, stages, vectors, blocks> {
+struct QuantizedAttentionTile : AttentionTile<dim, rows, 1, key_warps, stages, vectors, blocks> {
   static constexpr bool kQuantized = true;
   static constexpr int kBits = bits;
   static constexpr int kWidth = 16 / bits;          // chunks of bf16 that one of the cache becomes

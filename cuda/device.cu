@@ -440,8 +440,7 @@ const Operations kOperations = {
     alone<embed>,      alone<rms_norm>,    alone<qkv_epilogue>,   alone<attention>,
     alone<matmul>,     alone<router>,      alone<grouped_matmul>, alone<swiglu>,
     alone<logits>,     alone<log_softmax>, alone<top_k>,          alone<sample>,
-    alone<layer_norm>, alone<unfold>,      alone<pixel_shuffle>,
-    alone<quantize>,
+    alone<layer_norm>, alone<unfold>,      alone<pixel_shuffle>,  alone<quantize>,
 };
 
 const Backend &backend() {

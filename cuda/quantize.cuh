@@ -110,8 +110,8 @@ __device__ __forceinline__ void store_scales(const QuantizeParams &p, const Quan
 
 __device__ __forceinline__ uint32_t quantize_i4(float x) {
   // The last place of 1.5 * 2^23 is one.
-  const auto q = static_cast<int32_t>(as_bits(x + 12582912.0f) - 0x4b400000u);
-  return static_cast<uint32_t>((q < -8 ? -8 : q > 7 ? 7 : q) + 8);
+  const float bounded = fminf(fmaxf(x, -8.0f), 7.0f);  // -8 for a NaN, as on the CPU
+  return as_bits(bounded + 12582912.0f) - 0x4b400000u + 8;
 }
 
 // Rounds the tile from depth `first` on.

@@ -24,7 +24,7 @@ template <int rows, int sets, class format>
 struct QuantizedFew : Few<rows, sets, false, true> {
   using Format = format;
   // A multiprocessor's blocks: 168 registers a thread, or what it takes.
-  static constexpr int kBlocks = rows == 1 ? 3 : 2;
+  static constexpr int kBlocks = rows * sets == 1 ? 3 : 2;
 };
 
 // The depth of a lane's step.

@@ -37,10 +37,12 @@ bool same_plan(const ll4_weight &a, const QuantizedPlan &plan_a, const ll4_weigh
 
 QuantizedWeight quantized_weight(const ll4_weight &w);
 
-// Threads of a block that multiplies few rows, where a thread's step is `values` of the depth.
+// Threads of a block that multiplies few rows, where a thread's step is `values` of the depth: as
+// many warps as share the steps most evenly.
 inline int few_quantized_threads(int64_t depth, int values) {
-  return 32 * static_cast<int>(std::clamp<int64_t>(ceil_div(depth, 32 * values), 1,
-                                                   plan::few_most_warps(false)));
+  const int64_t steps = std::max<int64_t>(1, ceil_div(depth, 32 * values));
+  const int64_t passes = ceil_div(steps, plan::few_most_warps(false));
+  return 32 * static_cast<int>(ceil_div(steps, passes));
 }
 
 // Bytes of scratch that quantize_rows needs for a weight: none where x stays as it is.
