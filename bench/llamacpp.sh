@@ -11,4 +11,4 @@ if [ ! -d llama.cpp ]; then
   mv llama_cpp_python-*/vendor/llama.cpp llama.cpp
 fi
 cmake -S llama.cpp -B llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF
-cmake --build llama.cpp/build --parallel --target llama-bench
+cmake --build llama.cpp/build --parallel --target llama-bench llama-quantize
