@@ -135,7 +135,7 @@ void test_mma(bool native) {
   std::vector<uint8_t> a(16 * 32), b(32 * 8);
   // Multiples of 1/8 up to 15, whose products and sums are exact.
   for (uint8_t &x : a) x = static_cast<uint8_t>(random() % 0x58 | (random() & 0x80));
-  for (uint8_t &x : b) x = static_cast<uint8_t>(0x20 + random() % 0x38 | (random() & 0x80));
+  for (uint8_t &x : b) x = static_cast<uint8_t>((0x20 + random() % 0x38) | (random() & 0x80));
   for (uint8_t &x : a)
     if ((x & 0x7f) < 0x20) x = 0;
   std::vector<uint32_t> a_words(32 * 4), b_words(32 * 2);
