@@ -252,13 +252,7 @@ func TestAttentionNaN(t *testing.T) {
 			onTargets(t, func(t *testing.T, r *rig) {
 				attn.Precision = m.precision(r.info)
 				want := Attention(attn, q, caches)
-				for i, p := range pages.positions() {
-					for j := range c.heads * c.dim {
-						if attn.visible(p, at) {
-							want.Want[i*c.heads*c.dim+j] = math.NaN()
-						}
-					}
-				}
+				attn.poison(want, pages, at)
 				poisoned := make([]Sequence, len(caches))
 				for i, s := range caches {
 					poisoned[i] = s
@@ -294,4 +288,16 @@ func TestAttentionUnsupported(t *testing.T) {
 		require.ErrorIs(t, err, bindings.ErrUnsupported)
 		require.ErrorContains(t, err, "130")
 	})
+}
+
+// poison makes NaN of what is wanted of tokens that see a position.
+func (a Attn) poison(want Values, pages *paging, at int) {
+	width := a.Heads * a.Dim
+	for i, p := range pages.positions() {
+		for j := range width {
+			if a.visible(p, at) {
+				want.Want[i*width+j] = math.NaN()
+			}
+		}
+	}
 }

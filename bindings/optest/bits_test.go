@@ -182,25 +182,31 @@ func TestBitsOfExpertRows(t *testing.T) {
 		for _, layout := range []bindings.Layout{nk, kn} {
 			t.Run(fmt.Sprint(m, layout), func(t *testing.T) {
 				c := groupedCase{tokens: most, k: k, n: n, rows: []int{most, 0}, layout: layout, scores: true, swiglu: true}
-				g := c.draw(newRand(t.Name()), m.act)
-				onCPU(t, func(t *testing.T, r *rig) {
-					a := c.args(r, wideMode{m, m.act}, g)
-					require.NoError(t, r.stream.GroupedMatmul(&a))
-					together := r.bytes(a.Out)
-					row := len(together) / most
-					part := r.out("part", m.act, most, n/2)
-					for _, count := range []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 39} {
-						from := most - count
-						b := a
-						b.X, b.Out, b.RowScores = a.X.Rows(from, most), part.Rows(0, count), a.RowScores.Rows(from, most)
-						b.Offsets = r.ints("offsets", []int32{0, int32(count), int32(count)}, 3)
-						require.NoError(t, r.stream.GroupedMatmul(&b))
-						require.Equal(t, together[int(from)*row:], r.bytes(b.Out), "%d rows", count)
-					}
-				})
+				testBitsOfExperts(t, c, m, c.draw(newRand(t.Name()), m.act), 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 39)
 			})
 		}
 	}
+}
+
+// testBitsOfExperts runs the rows of a case's first expert, which has all, and then the
+// last of them, so many at a time.
+func testBitsOfExperts(t *testing.T, c groupedCase, m mode, g Grouped, counts ...int64) {
+	onCPU(t, func(t *testing.T, r *rig) {
+		a := c.args(r, wideMode{m, m.act}, g)
+		require.NoError(t, r.stream.GroupedMatmul(&a))
+		together := r.bytes(a.Out)
+		most := a.Out.Dim(0)
+		row := len(together) / int(most)
+		part := r.out("part", m.act, most, a.Out.Dim(1))
+		for _, count := range counts {
+			from := most - count
+			b := a
+			b.X, b.Out, b.RowScores = a.X.Rows(from, most), part.Rows(0, count), a.RowScores.Rows(from, most)
+			b.Offsets = r.ints("offsets", []int32{0, int32(count), int32(count)}, 3)
+			require.NoError(t, r.stream.GroupedMatmul(&b))
+			require.Equal(t, together[int(from)*row:], r.bytes(b.Out), "%d rows", count)
+		}
+	})
 }
 
 func TestBitsOfRouterRows(t *testing.T) {

@@ -182,7 +182,11 @@ func (c groupedCase) args(r *rig, m wideMode, g Grouped) bindings.GroupedMatmulA
 }
 
 func testGroupedMatmul(t *testing.T, c groupedCase, m wideMode) {
-	g := c.draw(newRand(t.Name()), m.act)
+	compareGrouped(t, c, m, c.draw(newRand(t.Name()), m.act))
+}
+
+// compareGrouped runs a case with the arguments that it drew.
+func compareGrouped(t *testing.T, c groupedCase, m wideMode, g Grouped) {
 	wants := make(map[Precision]Values)
 	onTargets(t, func(t *testing.T, r *rig) {
 		a := c.args(r, m, g)

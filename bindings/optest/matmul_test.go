@@ -131,6 +131,11 @@ func testMatmul(t *testing.T, p product, m wideMode) {
 	if p.accumulate {
 		l.Old = random(rng, m.out, p.m*n)
 	}
+	l.compare(t, m)
+}
+
+// compare runs the product on every target.
+func (l Linear) compare(t *testing.T, m wideMode) {
 	wants := make(map[Precision]Values) // one with and one without native bf16
 	onTargets(t, func(t *testing.T, r *rig) {
 		a := l.args(r, m)

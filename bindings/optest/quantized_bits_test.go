@@ -98,22 +98,7 @@ func TestBitsOfExpertsQuantized(t *testing.T) {
 		for _, m := range modes {
 			t.Run(fmt.Sprint(f, m), func(t *testing.T) {
 				c := groupedCase{tokens: most, k: k, n: n, rows: []int{most, 0}, scores: true, swiglu: true}
-				g := c.drawQuantized(newRand(t.Name()), m.act, f)
-				onCPU(t, func(t *testing.T, r *rig) {
-					a := c.args(r, wideMode{m, m.act}, g)
-					require.NoError(t, r.stream.GroupedMatmul(&a))
-					together := r.bytes(a.Out)
-					row := len(together) / most
-					part := r.out("part", m.act, most, n/2)
-					for _, count := range []int64{1, 2, 3, 4, 5, 8, 9, 17, 33} {
-						from := most - count
-						b := a
-						b.X, b.Out, b.RowScores = a.X.Rows(from, most), part.Rows(0, count), a.RowScores.Rows(from, most)
-						b.Offsets = r.ints("offsets", []int32{0, int32(count), int32(count)}, 3)
-						require.NoError(t, r.stream.GroupedMatmul(&b))
-						require.Equal(t, together[int(from)*row:], r.bytes(b.Out), "%d rows", count)
-					}
-				})
+				testBitsOfExperts(t, c, m, c.drawQuantized(newRand(t.Name()), m.act, f), 1, 2, 3, 4, 5, 8, 9, 17, 33)
 			})
 		}
 	}

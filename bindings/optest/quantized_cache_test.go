@@ -182,13 +182,7 @@ func TestAttentionQuantizedNaN(t *testing.T) {
 					onTargets(t, func(t *testing.T, r *rig) {
 						attn.Precision = m.precision(r.info)
 						want := Attention(attn, q, caches)
-						for i, p := range pages.positions() {
-							for j := range c.heads * c.dim {
-								if attn.visible(p, at) {
-									want.Want[i*c.heads*c.dim+j] = math.NaN()
-								}
-							}
-						}
+						attn.poison(want, pages, at)
 						a := c.args(r, m, cache, pages, withoutScales(caches, at, c.kv, value), q)
 						r.ran(r.stream.Attention(&a), false)
 						Compare(t, "out", r.read(a.Out), want)

@@ -45,13 +45,7 @@ func TestGroupedMatmulQuantizedDeep(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprint(f, ",", c.name), func(t *testing.T) {
-				g := c.drawQuantized(newRand(t.Name()), deepMode.act, f)
-				onTargets(t, func(t *testing.T, r *rig) {
-					a := c.args(r, deepMode, g)
-					r.ran(r.stream.GroupedMatmul(&a), false)
-					g.Precision = deepMode.precision(r.info)
-					Compare(t, "out", r.read(a.Out), GroupedMatmul(g))
-				})
+				compareGrouped(t, c, deepMode, c.drawQuantized(newRand(t.Name()), deepMode.act, f))
 			})
 		}
 	}

@@ -37,18 +37,7 @@ func TestGroupedMatmulQuantized(t *testing.T) {
 		for _, c := range quantizedGrouped {
 			for _, m := range wideModes() {
 				t.Run(fmt.Sprint(f, ",", c.name, ",", m), func(t *testing.T) {
-					g := c.drawQuantized(newRand(t.Name()), m.act, f)
-					wants := make(map[Precision]Values)
-					onTargets(t, func(t *testing.T, r *rig) {
-						a := c.args(r, m, g)
-						r.ran(r.stream.GroupedMatmul(&a), m.act == bindings.F32)
-						p := m.precision(r.info)
-						if _, ok := wants[p]; !ok {
-							g.Precision = p
-							wants[p] = GroupedMatmul(g)
-						}
-						Compare(t, "out", r.read(a.Out), wants[p])
-					})
+					compareGrouped(t, c, m, c.drawQuantized(newRand(t.Name()), m.act, f))
 				})
 			}
 		}
@@ -62,13 +51,7 @@ func TestGroupedMatmulQuantizedExperts(t *testing.T) {
 	for _, f := range formats[:3] {
 		m := wideMode{mode{bindings.BF16, bindings.ComputeAuto}, bindings.BF16}
 		t.Run(f.name, func(t *testing.T) {
-			g := c.drawQuantized(newRand(t.Name()), m.act, f)
-			onTargets(t, func(t *testing.T, r *rig) {
-				a := c.args(r, m, g)
-				r.ran(r.stream.GroupedMatmul(&a), false)
-				g.Precision = m.precision(r.info)
-				Compare(t, "out", r.read(a.Out), GroupedMatmul(g))
-			})
+			compareGrouped(t, c, m, c.drawQuantized(newRand(t.Name()), m.act, f))
 		})
 	}
 }

@@ -217,16 +217,7 @@ func testMatmulQuantized(t *testing.T, s quantizedProduct, m wideMode, full bool
 		l.Activation = bindings.ActivationGELU
 		l.Old = random(rng, m.out, s.m*n)
 	}
-	wants := make(map[Precision]Values)
-	onTargets(t, func(t *testing.T, r *rig) {
-		a := l.args(r, m)
-		r.ran(r.stream.Matmul(&a), m.act == bindings.F32)
-		l.Precision = m.precision(r.info)
-		if _, ok := wants[l.Precision]; !ok {
-			wants[l.Precision] = Matmul(l)
-		}
-		Compare(t, "out", r.read(a.Out), wants[l.Precision])
-	})
+	l.compare(t, m)
 }
 
 func TestLogitsQuantized(t *testing.T) {
