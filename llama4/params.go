@@ -50,7 +50,7 @@ type placement struct {
 	fits    bool // the host's memory holds the whole checkpoint
 	weights *deviceWeights
 	preset  quant.Preset
-	stage   *bindings.Buffer // for what is to be quantized, nil before
+	stage   scratch // for what is to be quantized
 	done    int64
 	total   int64
 	touched byte // keeps the reads of touch from being optimised away
@@ -71,7 +71,7 @@ func placeWeights(ctx context.Context, m *Model, w *Weights) (*deviceWeights, er
 		p.weights.bytes += n
 	}
 	p.fits = p.weights.bytes < info.MemoryTotal
-	defer p.closeStaging()
+	defer p.stage.close()
 	p.text(&w.TextWeights, m.config)
 	if w.Vision != nil {
 		p.weights.tower = p.tower(w.Vision, m.config.Vision)

@@ -26,6 +26,16 @@ var deviceActivations = map[quant.Activations]bindings.Activations{
 	quant.GroupActivations: bindings.ActivationsF8Group, quant.TensorActivations: bindings.ActivationsF8Tensor,
 }
 
+// schemeWeight is a weight of rows of k values in a scheme, without its tensors.
+func schemeWeight(s *quant.Scheme, k int64) bindings.Weight {
+	if !s.Quantized() {
+		return bindings.Weight{Layout: bindings.LayoutNK}
+	}
+	return bindings.Weight{
+		Layout: bindings.LayoutNK, Activations: deviceActivations[s.Activations], Group: s.GroupOf(k), Limit: s.Limit,
+	}
+}
+
 // linear places the weights of a linear layer, quantized if the options say so.
 func (p *placement) linear(l *Linear) (w bindings.Weight) {
 	if p.err == nil {
@@ -67,14 +77,13 @@ func (l *Linear) layout() bindings.Layout {
 // weight makes room for a weight of a scheme, but for its values if they are there
 // already.
 func (p *placement) weight(l *Linear, s *quant.Scheme, values bool) bindings.Weight {
-	w := bindings.Weight{Layout: bindings.LayoutNK}
+	w := schemeWeight(s, l.Columns())
 	if values {
 		w.Data = p.room(deviceTypes[s.Type], l.Shape...)
 	}
 	if !s.Quantized() {
 		return w
 	}
-	w.Activations, w.Group, w.Limit = deviceActivations[s.Activations], s.GroupOf(l.Columns()), s.Limit
 	groups := slices.Clone(l.Shape)
 	groups[len(groups)-1] = s.Groups(l.Columns())
 	w.Scale = p.room(deviceTypes[s.Scale], groups...)
@@ -262,26 +271,10 @@ func (p *placement) quantize(x, out bindings.Weight) {
 	}
 }
 
-// staging is memory for what is to be quantized, kept for the next as long as it is
-// large enough.
-func (p *placement) staging(shape ...int64) bindings.Tensor {
-	bytes := bindings.BF16.Size()
-	for _, n := range shape {
-		bytes *= n
+// staging is memory for what is to be quantized.
+func (p *placement) staging(shape ...int64) (out bindings.Tensor) {
+	if p.err == nil {
+		out, p.err = p.stage.tensor(p.model.device, bindings.BF16, shape...)
 	}
-	if p.err == nil && (p.stage == nil || p.stage.Bytes() < bytes) {
-		p.closeStaging()
-		p.stage, p.err = p.model.device.NewBuffer(bytes)
-	}
-	if p.err != nil {
-		return bindings.Tensor{}
-	}
-	return p.stage.Tensor(bindings.BF16, shape...)
-}
-
-func (p *placement) closeStaging() {
-	if p.stage != nil {
-		_ = p.stage.Close()
-		p.stage = nil
-	}
+	return out
 }

@@ -35,31 +35,6 @@ func (d *quantizerDevice) close() {
 	}
 }
 
-// scratch is memory that grows.
-type scratch struct{ buffer *bindings.Buffer }
-
-func (s *scratch) tensor(d *bindings.Device, dtype bindings.DType, shape ...int64) (bindings.Tensor, error) {
-	bytes := dtype.RowBytes(shape[len(shape)-1])
-	for _, n := range shape[:len(shape)-1] {
-		bytes *= n
-	}
-	if s.buffer == nil || s.buffer.Bytes() < bytes {
-		s.close()
-		var err error
-		if s.buffer, err = d.NewBuffer(bytes); err != nil {
-			return bindings.Tensor{}, err
-		}
-	}
-	return s.buffer.Tensor(dtype, shape...), nil
-}
-
-func (s *scratch) close() {
-	if s.buffer != nil {
-		_ = s.buffer.Close()
-		s.buffer = nil
-	}
-}
-
 // rowsVisitor is given the values and scales of rows from first on; both are gone when
 // it returns.
 type rowsVisitor func(first int64, values, scales []byte) error
@@ -127,9 +102,8 @@ func (m *quantizedMatrix) quantized(x []byte, layout bindings.Layout, first, n i
 	if layout == bindings.LayoutKN {
 		args.X.Data = b.Tensor(bindings.BF16, m.k, n)
 	}
+	args.Out = schemeWeight(&m.scheme, m.k)
 	out := &args.Out
-	out.Layout, out.Activations = bindings.LayoutNK, deviceActivations[m.scheme.Activations]
-	out.Group, out.Limit = m.scheme.GroupOf(m.k), m.scheme.Limit
 	if out.Data, err = m.values.tensor(m.device, deviceTypes[m.scheme.Type], n, m.k); err != nil {
 		return err
 	}

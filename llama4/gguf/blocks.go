@@ -3,7 +3,7 @@ package gguf
 import (
 	"encoding/binary"
 
-	"github.com/x448/float16"
+	"github.com/llama4go/llama4go/llama4/quant"
 )
 
 // block describes a type: how many elements share how many bytes, and how they are
@@ -40,7 +40,7 @@ var blocks = map[Type]block{
 }
 
 func half(src []byte) float32 {
-	return float16.Frombits(binary.LittleEndian.Uint16(src)).Float32()
+	return quant.Float(quant.F16, src)
 }
 
 // Eight bytes at a time are taken apart as one word.

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"github.com/x448/float16"
-
 	"github.com/llama4go/llama4go/llama4/quant"
 )
 
@@ -84,14 +82,14 @@ func (s *source) Values(to []byte, first, n int64) {
 
 // Scales writes the scales and offsets of rows.
 func (s *source) Scales(scales, offsets []byte, first, n int64) {
-	groups := s.format.Groups(s.tensor.Columns())
+	groups, size := s.format.Groups(s.tensor.Columns()), s.format.Scale.RowBytes(1)
 	r := newRow(s.block, s.tensor)
 	biased := s.format.Type == quant.I4 && s.block.unsigned
 	for i := range n {
 		r.scales(s.row(first + i))
 		for g := range groups {
 			from := g * s.format.Group / int64(s.block.group)
-			putScale(scales, i*groups+g, s.format.Scale, r.scale[from])
+			quant.PutFloat(scales[(i*groups+g)*size:], s.format.Scale, r.scale[from])
 			if !s.format.Offset {
 				continue
 			}
@@ -99,7 +97,7 @@ func (s *source) Scales(scales, offsets []byte, first, n int64) {
 			if biased {
 				offset += 8 * r.scale[from]
 			}
-			putScale(offsets, i*groups+g, s.format.Scale, offset)
+			quant.PutFloat(offsets[(i*groups+g)*size:], s.format.Scale, offset)
 		}
 	}
 }
@@ -198,15 +196,15 @@ func (r *row) numbers(src []byte) {
 	switch r.typ {
 	case F32:
 		for i := range r.w {
-			r.w[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+			r.w[i] = quant.Float(quant.F32, src[4*i:])
 		}
 	case F16:
 		for i := range r.w {
-			r.w[i] = half(src[2*i:])
+			r.w[i] = quant.Float(quant.F16, src[2*i:])
 		}
 	case BF16:
 		for i := range r.w {
-			r.w[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+			r.w[i] = quant.Float(quant.BF16, src[2*i:])
 		}
 	default:
 		r.unpack(src)
@@ -220,19 +218,14 @@ func (r *row) numbers(src []byte) {
 
 func putF32(dst []byte, w []float32) {
 	for i, v := range w {
-		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
+		quant.PutFloat(dst[4*i:], quant.F32, v)
 	}
 }
 
 // putBF16 rounds to nearest, ties to even; a NaN stays one.
 func putBF16(dst []byte, w []float32) {
 	for i, v := range w {
-		bits := math.Float32bits(v)
-		if v != v {
-			binary.LittleEndian.PutUint16(dst[2*i:], uint16(bits>>16)|0x40)
-			continue
-		}
-		binary.LittleEndian.PutUint16(dst[2*i:], uint16((bits+0x7fff+bits>>16&1)>>16))
+		binary.LittleEndian.PutUint16(dst[2*i:], quant.BF16Bits(v))
 	}
 }
 
@@ -245,13 +238,4 @@ func pack4(dst, q []byte, flip uint64) {
 		w = (w | w>>8) & 0x0000ffff0000ffff
 		binary.LittleEndian.PutUint32(dst[i/2:], uint32(w|w>>16))
 	}
-}
-
-// putScale stores a scale or an offset. F16 is for those that came as such.
-func putScale(dst []byte, i int64, t quant.Type, v float32) {
-	if t == quant.F32 {
-		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
-		return
-	}
-	binary.LittleEndian.PutUint16(dst[2*i:], float16.Fromfloat32(v).Bits())
 }

@@ -53,7 +53,8 @@ func quantizeGroup(f Format, w []float32) (codes, scale []byte) {
 			s = float32(math.NaN())
 		}
 	}
-	scale = appendFloat(nil, f.Scale, s)
+	scale = make([]byte, f.Scale.RowBytes(1))
+	PutFloat(scale, f.Scale, s)
 	s = Float(f.Scale, scale)
 	codes = make([]byte, len(w))
 	for i, v := range w {
@@ -113,7 +114,7 @@ func PackI4(codes []byte) []byte {
 	return packed
 }
 
-// Float reads a number of type F32, BF16 or F16.
+// Float reads a number of type F32, BF16 or F16, little-endian.
 func Float(t Type, b []byte) float32 {
 	switch t {
 	case F32:
@@ -125,17 +126,24 @@ func Float(t Type, b []byte) float32 {
 	}
 }
 
-// appendFloat appends a number of type F32, BF16 or F16, rounded to nearest even.
-func appendFloat(b []byte, t Type, v float32) []byte {
+// PutFloat writes a number of type F32, BF16 or F16, rounded to nearest, ties to even.
+// A NaN stays one.
+func PutFloat(b []byte, t Type, v float32) {
 	switch t {
 	case F32:
-		return binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		binary.LittleEndian.PutUint32(b, math.Float32bits(v))
 	case F16:
-		return binary.LittleEndian.AppendUint16(b, float16.Fromfloat32(v).Bits())
+		binary.LittleEndian.PutUint16(b, float16.Fromfloat32(v).Bits())
+	default:
+		binary.LittleEndian.PutUint16(b, BF16Bits(v))
 	}
+}
+
+// BF16Bits rounds to BF16, to nearest, ties to even. A NaN stays one.
+func BF16Bits(v float32) uint16 {
 	bits := math.Float32bits(v)
 	if v != v {
-		return binary.LittleEndian.AppendUint16(b, uint16(bits>>16)|0x40)
+		return uint16(bits>>16) | 0x40
 	}
-	return binary.LittleEndian.AppendUint16(b, uint16((bits+0x7fff+bits>>16&1)>>16))
+	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
 }

@@ -8,6 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func appendFloat(b []byte, t Type, v float32) []byte {
+	number := make([]byte, t.RowBytes(1))
+	PutFloat(number, t, v)
+	return append(b, number...)
+}
+
 // What is quantized comes back within half a step, whatever the group and the rest of
 // a row.
 func TestQuantizeRoundTrip(t *testing.T) {
