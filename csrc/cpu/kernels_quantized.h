@@ -99,9 +99,6 @@ struct I4Operands : TileShape<V> {
   static typename V::F dot(const X &x, const W &w) {
     return V::to_float(V::dot_i4(x.start, w.even, x.q[0], w.odd, x.q[1]));
   }
-  static typename V::F multiply(const X &x, const W &w, typename V::F sum) {
-    return V::fma(dot(x, w), x.scale, sum);
-  }
 };
 
 // i8 with groups of any number of units.
@@ -120,9 +117,6 @@ struct I8Operands : TileShape<V> {
   static W load_w(const uint8_t *p) { return V::weights_i8(V::load_bytes(p)); }
   static W load_w_n(const uint8_t *p, int n) { return V::weights_i8(V::load_bytes_n(p, n)); }
   static typename V::F dot(const X &x, W w) { return V::to_float(V::dot_i8(x.start, w, x.q[0])); }
-  static typename V::F multiply(const X &x, W w, typename V::F sum) {
-    return V::fma(dot(x, w), x.scale, sum);
-  }
 };
 
 // i8 with groups of whole blocks: their halves, so that twice as many products meet in a lane.
@@ -153,9 +147,6 @@ struct I8BlockOperands : TileShape<V> {
   }
   static typename V::F dot(const X &x, const W &w) {
     return V::to_float(V::dot_i8(V::dot_i8(x.start, w.first, x.q[0]), w.second, x.q[1]));
-  }
-  static typename V::F multiply(const X &x, const W &w, typename V::F sum) {
-    return V::fma(dot(x, w), x.scale, sum);
   }
 };
 
@@ -201,6 +192,16 @@ struct F8PairOperands {
     return V::dot(V::dot(sum, x.even, w.even), x.odd, w.odd);
   }
 };
+
+// sum + x w for a step of depth, in each lane.
+template <class V, class O>
+inline typename V::F add_product(const typename O::X &x, const typename O::W &w,
+                                 typename V::F sum) {
+  if constexpr (O::kScaled)
+    return V::fma(O::dot(x, w), x.scale, sum);
+  else
+    return O::multiply(x, w, sum);
+}
 
 // Packs n values, a multiple of 64, of x in fp32.
 inline void pack_f32(const float *x, int64_t n, char *out) {
@@ -323,7 +324,7 @@ struct QuantizedTile {
       steps(
           k, stop, [] {},
           [&](int r, int c, const typename O::X &x, const typename O::W &w) {
-            sum.of[r][c] = O::multiply(x, w, sum.of[r][c]);
+            sum.of[r][c] = add_product<V, O>(x, w, sum.of[r][c]);
           });
       F scale[C];
       for (int c = 0; c < C; c++) scale[c] = V::set1(scales[c].of[group - first_group]);
