@@ -51,25 +51,21 @@ struct Int8 {
     i8_pairs(word, out);
   }
 };
-// With x as it is, and with x of f8.
-struct Float8Plain {
+template <int activation_bits>
+struct E4m3 {
   static constexpr WeightType kType = WeightType::kF8;
-  static constexpr int kBits = 8, kActivationBits = 16;
+  static constexpr int kBits = 8, kActivationBits = activation_bits;
   static constexpr bool kOffsets = false;
   static __device__ __forceinline__ void floats(uint32_t word, float (&out)[4]) {
     to_floats_f8(word, out);
   }
+};
+// With x as it is, and with x of f8.
+struct Float8Plain : E4m3<16> {
   static __device__ __forceinline__ void pairs(uint32_t word, uint32_t (&out)[2]) {
     f8_pairs(word, out);
   }
 };
-struct Float8 {
-  static constexpr WeightType kType = WeightType::kF8;
-  static constexpr int kBits = 8, kActivationBits = 8;
-  static constexpr bool kOffsets = false;
-  static __device__ __forceinline__ void floats(uint32_t word, float (&out)[4]) {
-    to_floats_f8(word, out);
-  }
-};
+struct Float8 : E4m3<8> {};
 
 }  // namespace ll4::cuda

@@ -71,11 +71,21 @@ __device__ __forceinline__ void load_words(uint32_t (&out)[4], const Chunk *stag
 
 // ---- formats: fragments of kLoadDepth, `load` is its number in the stage ----
 
-template <int promote>
-struct Int4Tile : Int4 {
-  static constexpr int kPromote = promote, kMmas = 2;
+// Numbers that are multiplied as bf16.
+struct ByBf16 {
+  static constexpr int kMmas = 2;
   template <int chunks>
   using XPlaces = Quartered<chunks>;
+
+  static __device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&x)[4],
+                                                  const uint32_t (&w)[2]) {
+    mma_bf16(d, x, w);
+  }
+};
+
+template <int promote>
+struct Int4Tile : Int4, ByBf16 {
+  static constexpr int kPromote = promote;
 
   template <class S>
   static __device__ __forceinline__ void load_x(uint32_t (&out)[2][4], const Chunk *stage, int row,
@@ -105,18 +115,12 @@ struct Int4Tile : Int4 {
       for (int i = 0; i < 4; i++) out[i / 2][j][i % 2] = pairs[i];
     }
   }
-  static __device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&x)[4],
-                                                  const uint32_t (&w)[2]) {
-    mma_bf16(d, x, w);
-  }
 };
 
-// Numbers of a byte, multiplied as bf16.
+// Numbers of a byte.
 template <class Number, int promote>
-struct ByteTile : Number {
-  static constexpr int kPromote = promote, kMmas = 2;
-  template <int chunks>
-  using XPlaces = Quartered<chunks>;
+struct ByteTile : Number, ByBf16 {
+  static constexpr int kPromote = promote;
 
   template <class S>
   static __device__ __forceinline__ void load_x(uint32_t (&out)[2][4], const Chunk *stage, int row,
@@ -144,10 +148,6 @@ struct ByteTile : Number {
 #pragma unroll
       for (int j = 0; j < 4; j++) Number::pairs(words[j], out[m][j]);
     }
-  }
-  static __device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&x)[4],
-                                                  const uint32_t (&w)[2]) {
-    mma_bf16(d, x, w);
   }
 };
 
