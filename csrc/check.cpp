@@ -5,27 +5,9 @@
 #include <cmath>
 #include <initializer_list>
 
+#include "dtype.h"
+
 namespace ll4 {
-
-int64_t dtype_bits(int32_t dtype) {
-  switch (dtype) {
-    case LL4_F32:
-    case LL4_I32:
-      return 32;
-    case LL4_BF16:
-    case LL4_F16:
-      return 16;
-    case LL4_F8:
-    case LL4_I8:
-      return 8;
-    case LL4_I4:
-      return 4;
-    default:
-      return 0;
-  }
-}
-
-int64_t row_bytes(int32_t dtype, int64_t n) { return (n * dtype_bits(dtype) + 7) / 8; }
 
 namespace {
 

@@ -23,10 +23,4 @@ void check(ll4_device &device, const ll4_unfold_args &args);
 void check(ll4_device &device, const ll4_pixel_shuffle_args &args);
 void check(ll4_device &device, const ll4_quantize_args &args);
 
-// Bits of an element; 0 for an unknown dtype.
-int64_t dtype_bits(int32_t dtype);
-
-// Bytes of n elements in a row, which begins at a byte of its own.
-int64_t row_bytes(int32_t dtype, int64_t n);
-
 }  // namespace ll4

@@ -34,15 +34,6 @@ const Variant &variant_for(int32_t cache, int64_t head_dim) {
   return first_for(kVariants, head_dim);
 }
 
-// Whether rows of the cache can be read 16 bytes at a time.
-bool cache_vectors(const ll4_kv &kv, int64_t head_dim) {
-  if (!is_quantized(kv)) return vectors(kv.k, head_dim) && vectors(kv.v, head_dim);
-  const auto aligned = [](const ll4_tensor &t) {
-    return reinterpret_cast<uintptr_t>(data<char>(t)) % 16 == 0;
-  };
-  return aligned(kv.k) && aligned(kv.v) && cache_row_bytes(kv) % 16 == 0;
-}
-
 // The scale of scores in base 2, for softmax: positive, as the largest score gives the largest
 // exponent then. Of 0 it is so small that every finite score counts alike.
 float base2_scale(float scale) {
@@ -76,8 +67,8 @@ void attention(ll4_stream &ll4_stream_, const ll4_attention_args &a) {
   check_supported(a);
   const int64_t heads = a.q.shape[1], kv_heads = a.kv.k.shape[1], head_dim = a.q.shape[2];
   const Variant &variant = variant_for(a.kv.k.dtype, head_dim);
-  const bool fast =
-      vectors(a.q, head_dim) && cache_vectors(a.kv, head_dim) && vectors(a.out, head_dim);
+  const bool fast = vectors(a.q, head_dim) && vectors(a.kv.k, head_dim) &&
+                    vectors(a.kv.v, head_dim) && vectors(a.out, head_dim);
   const int64_t cache_bits = a.kv.k.dtype == LL4_F8 ? 8 : a.kv.k.dtype == LL4_I4 ? 4 : 16;
   const plan::AttentionPlan plan = plan::attention(
       {a.batch.tokens, a.batch.max_new, a.batch.max_context, a.chunk, a.batch.sequences, heads,
@@ -109,7 +100,7 @@ void attention(ll4_stream &ll4_stream_, const ll4_attention_args &a) {
   p.fault = stream.fault();
   p.k_scale = data<const float>(a.kv.k_scale);
   p.v_scale = data<const float>(a.kv.v_scale);
-  p.row_bytes = static_cast<int32_t>(cache_row_bytes(a.kv));
+  p.row_bytes = static_cast<int32_t>(row_bytes(a.kv.k.dtype, head_dim));
   if (plan.splits > 1) {
     const int64_t parts = int64_t{a.batch.tokens} * heads * plan.splits;
     p.partial = stream.scratch<float>(parts * (variant.padded_dim + 2));

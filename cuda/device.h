@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../csrc/backend.h"
+#include "../csrc/dtype.h"
 #include "common/fault.cuh"
 #include "common/narrow.cuh"
 
@@ -114,8 +115,8 @@ inline Numbers numbers(const ll4_tensor &t) {
 
 // Whether rows of `columns` elements from a tensor's start can be read 16 bytes at a time.
 inline bool vectors(const ll4_tensor &t, int64_t columns) {
-  const int64_t element = t.dtype == LL4_BF16 ? 2 : 4;
-  return reinterpret_cast<uintptr_t>(data<char>(t)) % 16 == 0 && columns * element % 16 == 0;
+  return reinterpret_cast<uintptr_t>(data<char>(t)) % 16 == 0 &&
+         row_bytes(t.dtype, columns) % 16 == 0;
 }
 
 // Activations are bf16 on this device; what llama4.h allows to be f32 beside them is here, too.

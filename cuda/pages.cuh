@@ -12,11 +12,6 @@ constexpr int kMaxHeadDim = 128;
 // Whether the cache's heads have scales: it is of f8 or i4.
 inline bool is_quantized(const ll4_kv &kv) { return kv.k.dtype == LL4_F8 || kv.k.dtype == LL4_I4; }
 
-// Bytes of a head of a token in a quantized cache.
-inline int64_t cache_row_bytes(const ll4_kv &kv) {
-  return kv.k.dtype == LL4_I4 ? ceil_div(kv.k.shape[3], 2) : kv.k.shape[3];
-}
-
 // One sequence's new tokens, and where its pages begin.
 struct Span {
   int32_t start, tokens;  // rows of [T, ...] tensors

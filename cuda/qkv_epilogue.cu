@@ -58,7 +58,7 @@ void qkv_epilogue(ll4_stream &ll4_stream_, const ll4_qkv_epilogue_args &a) {
   p.fault = stream.fault();
   p.k_scale = data<float>(a.kv.k_scale);
   p.v_scale = data<float>(a.kv.v_scale);
-  p.row_bytes = static_cast<int32_t>(cache_row_bytes(a.kv));
+  p.row_bytes = static_cast<int32_t>(row_bytes(a.kv.k.dtype, head_dim));
   p.i4 = a.kv.k.dtype == LL4_I4;
   const int64_t block_heads =
       kEpilogueWarps * heads_a_warp(a.batch.tokens, stream.multiprocessors());

@@ -32,7 +32,7 @@ void quantize(ll4_stream &stream, const ll4_quantize_args &a) {
   p.out = data<uint8_t>(a.out.data);
   p.scale = numbers(a.out.scale);
   p.i4 = a.out.data.dtype == LL4_I4;
-  p.row_bytes = p.i4 ? ceil_div(depth, 2) : depth;
+  p.row_bytes = row_bytes(a.out.data.dtype, depth);
   p.groups = ceil_div(depth, group);
   p.row_blocks = ceil_div(p.rows, kQuantizeRows);
   p.depth = static_cast<int32_t>(depth);

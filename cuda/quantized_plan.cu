@@ -6,18 +6,12 @@
 
 namespace ll4::cuda {
 
-namespace {
-
-int64_t bits(const ll4_weight &w) { return w.data.dtype == LL4_I4 ? 4 : 8; }
-
-}  // namespace
-
 QuantizedPlan quantized_plan(const ll4_weight &w, const ll4_tensor &x, int64_t depth) {
   const bool f8 = w.activations != LL4_ACTIVATIONS_PLAIN, i4 = w.data.dtype == LL4_I4;
-  const int64_t values = 128 / bits(w);
+  const int64_t values = 128 / dtype_bits(w.data.dtype);
   const auto whole = [&](int64_t n) { return w.group >= depth || w.group % n == 0; };
-  if (reinterpret_cast<uintptr_t>(data<char>(w.data)) % 16 != 0 || depth % values != 0 ||
-      depth == 0 || !(f8 || vectors(x, depth)) || !whole(values))
+  if (!vectors(w.data, depth) || depth % values != 0 || depth == 0 || !(f8 || vectors(x, depth)) ||
+      !whole(values))
     return {kFewAny, kNoTile};
   if (i4) return {kFewInt4, whole(64) ? kTileInt4By64 : kTileInt4By32};
   if (w.data.dtype == LL4_I8) return {kFewInt8, whole(32) ? kTileInt8By32 : kTileInt8By16};
@@ -43,7 +37,7 @@ QuantizedWeight quantized_weight(const ll4_weight &w) {
   out.data = data<const uint8_t>(w.data);
   out.scale = numbers(w.scale);
   out.offset = numbers(w.offset);
-  out.row_bytes = ceil_div(depth * bits(w), 8);
+  out.row_bytes = row_bytes(w.data.dtype, depth);
   out.group = w.group;
   out.groups = w.scale.shape[w.scale.rank - 1];
   out.divide = Divisor(static_cast<int32_t>(std::clamp<int64_t>(depth, 1, w.group)));

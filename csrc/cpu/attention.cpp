@@ -11,7 +11,7 @@
 #include <cmath>
 #include <limits>
 
-#include "../check.h"
+#include "../dtype.h"
 #include "../plan/tiles.h"
 #include "operands.h"
 

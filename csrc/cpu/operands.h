@@ -2,7 +2,7 @@
 // blocks.
 #pragma once
 
-#include "../check.h"
+#include "../dtype.h"
 #include "../plan/tiles.h"
 #include "device.h"
 

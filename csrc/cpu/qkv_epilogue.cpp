@@ -2,7 +2,7 @@
 // tokens a task.
 #include <cmath>
 
-#include "../check.h"
+#include "../dtype.h"
 #include "device.h"
 #include "small_floats.h"
 
